@@ -1,0 +1,184 @@
+# mapgrad. `make help` lists what there is.
+#
+# Variants: CC=clang, ARCH=x86-64-v3 (default native), DEBUG=1, SANITIZE=address,undefined or thread,
+# LUAS="lua5.4 luajit". Every variant has its own folder of objects.
+
+CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+LUAS ?= lua5.4 luajit
+REALS := float double
+ARCH ?= native
+PREFIX ?= /usr/local
+ONLY ?=
+B ?= build
+
+# Debian packages: to build and run, and to test. The one list of them.
+PACKAGES_RUN := gcc make pkg-config libc6-dev lua5.4 liblua5.4-dev luajit libluajit-5.1-dev lua-argparse \
+  lua-filesystem libopenblas-dev libpng-dev zlib1g-dev libedit-dev gnuplot-nox
+PACKAGES_TEST := $(PACKAGES_RUN) lua-busted lua-check libcmocka-dev luarocks clang freeciv-data git
+PACKAGES_SANITIZE := $(PACKAGES_TEST) libclang-rt-14-dev
+
+comma := ,
+ifdef SANITIZE
+VARIANT := -$(subst $(comma),-,$(SANITIZE))
+OPTIMISE := -O1 -g -fno-omit-frame-pointer -fsanitize=$(SANITIZE) -fno-sanitize-recover=all
+LINK_EXTRA := -fsanitize=$(SANITIZE)
+ARCH := x86-64-v2
+else ifdef DEBUG
+VARIANT := -debug
+OPTIMISE := -Og -g
+else
+VARIANT :=
+OPTIMISE := -O3 -DNDEBUG -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+endif
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla
+ifndef LENIENT
+WARNINGS += -Werror
+endif
+# No fast-math: infinities and NaN carry meaning. No contraction: the same bits on any machine that has
+# the same BLAS kernels.
+MODE := -std=c11 -D_GNU_SOURCE -fPIC -fno-math-errno -fno-trapping-math -ffp-contract=off -march=$(ARCH)
+C = $(CC) $(MODE) $(OPTIMISE) $(WARNINGS) -Icore -MMD -MP $(CFLAGS_EXTRA)
+LIBS := $(shell pkg-config --libs openblas libpng zlib libedit 2>/dev/null) -lm -lpthread
+LINK = $(CC) -shared -Wl,--version-script=core/exports.map -Wl,-z,relro,-z,now $(LINK_EXTRA)
+
+O := $(B)/obj/$(notdir $(CC))$(VARIANT)
+OUT := $(B)$(if $(VARIANT),/$(patsubst -%,%,$(VARIANT)))
+CORE := $(wildcard core/*/*.c)
+BINDING := $(wildcard lua/binding/*.c)
+MODULES := $(foreach l,$(LUAS),$(OUT)/$(l)/mapgrad/core.so $(OUT)/$(l)/mapgrad/core_double.so)
+define_float :=
+define_double := -DMG_DOUBLE
+suffix_float :=
+suffix_double := _double
+lua_cflags = $(if $(LUA_CFLAGS),$(LUA_CFLAGS),$(shell pkg-config --cflags $(1)))
+
+.DEFAULT_GOAL := all
+.PHONY: all help test check asan tsan bench demo repl run rock docs install uninstall clean packages \
+  packages-test packages-sanitize modules
+
+help:
+	@echo 'make             the module for Lua 5.4 and LuaJIT, float and double, and build/mapgrad'
+	@echo 'make demo        install what is missing, build, learn terrain costs from paths'
+	@echo 'make test        install what is missing, build, all tests; ONLY=name: specs whose file name matches'
+	@echo 'make check       both compilers, luacheck, floors, header'
+	@echo 'make asan, tsan  the tests under the address and undefined-behaviour, or the thread sanitizer'
+	@echo 'make bench       timings, one JSON line an entry; ONLY=name: entries that match'
+	@echo 'make repl        the interactive prompt'
+	@echo 'make run FILE=experiments/warcraft_path.lua SET="epochs=5 data=terrain"'
+	@echo 'make rock        build and install the LuaRocks package into fresh trees, and use it'
+	@echo 'make docs        reference pages from the sources: comes later'
+	@echo 'make install     to PREFIX=$(PREFIX) (DESTDIR honoured); make uninstall takes it away'
+	@echo 'make clean       remove build/'
+
+all: modules $(OUT)/mapgrad
+modules: $(MODULES)
+
+# ---------------------------------------------------------------- compiling
+
+# $(1) real: objects of the core
+define core_rules
+CORE_$(1) := $(patsubst core/%.c,$(O)/$(1)/core/%.o,$(CORE))
+$(O)/$(1)/core/%.o: core/%.c
+	@mkdir -p $$(@D)
+	$$(C) $(define_$(1)) -c $$< -o $$@
+endef
+$(foreach r,$(REALS),$(eval $(call core_rules,$(r))))
+
+# $(1) Lua, $(2) real: objects of the binding, the module
+define module_rules
+$(O)/$(2)/$(1)/%.o: lua/binding/%.c
+	@mkdir -p $$(@D)
+	$$(C) $(define_$(2)) $$(call lua_cflags,$(1)) -c $$< -o $$@
+$(OUT)/$(1)/mapgrad/core$(suffix_$(2)).so: $(CORE_$(2)) \
+  $(patsubst lua/binding/%.c,$(O)/$(2)/$(1)/%.o,$(BINDING)) core/exports.map
+	@mkdir -p $$(@D)
+	$$(LINK) -o $$@ $$(filter %.o,$$^) $$(LIBS)
+endef
+$(foreach l,$(LUAS),$(foreach r,$(REALS),$(eval $(call module_rules,$(l),$(r)))))
+
+-include $(shell find $(O) -name '*.d' 2>/dev/null)
+
+# The command of this checkout. MAPGRAD_LUA chooses the interpreter.
+$(OUT)/mapgrad: Makefile
+	@mkdir -p $(@D)
+	@printf '%s\n' '#!/bin/sh' '# The mapgrad command of this checkout.' \
+	  'here=$$(CDPATH= cd -- "$$(dirname -- "$$0")" && pwd)' \
+	  'top=$(CURDIR)' \
+	  'lua=$${MAPGRAD_LUA:-luajit}' \
+	  'LUA_PATH="$$top/lua/?.lua;$$top/lua/?/init.lua;$${LUA_PATH:-;}"' \
+	  'LUA_CPATH="$$here/$$lua/?.so;$${LUA_CPATH:-;}"' \
+	  'export LUA_PATH LUA_CPATH' \
+	  'exec "$$lua" "$$top/lua/mapgrad/cli/mapgrad" "$$@"' > $@
+	@chmod +x $@
+
+# ---------------------------------------------------------------- packages
+
+packages: ; @sh tests/packages.sh $(PACKAGES_RUN)
+packages-test: ; @sh tests/packages.sh $(PACKAGES_TEST)
+packages-sanitize: ; @sh tests/packages.sh $(PACKAGES_SANITIZE)
+
+# ---------------------------------------------------------------- commands; the packages come first
+
+test: packages-test
+	@$(MAKE) --no-print-directory all
+	@B=$(B) CC=$(CC) LUAS="$(LUAS)" ONLY="$(ONLY)" sh tests/run.sh
+
+check: packages-test
+	@sh tests/check.sh
+
+asan: packages-sanitize
+	@sh tests/sanitize.sh address,undefined "$(ONLY)"
+
+tsan: packages-sanitize
+	@sh tests/sanitize.sh thread "$(ONLY)"
+
+bench: packages
+	@$(MAKE) --no-print-directory all
+	@ONLY="$(ONLY)" sh tests/bench/run.sh
+
+demo: packages
+	@$(MAKE) --no-print-directory all
+	@$(B)/mapgrad run experiments/warcraft_path.lua
+
+repl: packages
+	@$(MAKE) --no-print-directory all
+	@$(B)/mapgrad repl
+
+run: packages
+	@$(MAKE) --no-print-directory all
+	@$(B)/mapgrad run $(FILE) $(foreach s,$(SET),--set $(s))
+
+rock: packages-test
+	@sh rocks/try.sh
+
+docs:
+	@echo 'make docs: reference pages come later; until then ?name in the REPL shows the same texts'
+
+clean:
+	rm -rf $(B)
+
+# ---------------------------------------------------------------- installing
+
+# LuaRocks sets INST_LIBDIR, INST_LUADIR, INST_BINDIR and names one Lua; `make install` takes the first
+# of LUAS, or LUA=luajit.
+LUA ?= $(firstword $(LUAS))
+LUA_FOLDER = $(if $(filter luajit,$(LUA)),5.1,5.4)
+INST_LIBDIR ?= $(DESTDIR)$(PREFIX)/lib/lua/$(LUA_FOLDER)
+INST_LUADIR ?= $(DESTDIR)$(PREFIX)/share/lua/$(LUA_FOLDER)
+INST_BINDIR ?= $(DESTDIR)$(PREFIX)/bin
+LUA_FILES := $(shell find lua/mapgrad -name '*.lua' | sort)
+
+install: $(OUT)/$(LUA)/mapgrad/core.so $(OUT)/$(LUA)/mapgrad/core_double.so
+	@for f in $(LUA_FILES:lua/%=%); do \
+	  install -D -m 644 lua/$$f "$(INST_LUADIR)/$$f" || exit 1; done
+	@for f in core core_double; do \
+	  install -D -m 755 $(OUT)/$(LUA)/mapgrad/$$f.so "$(INST_LIBDIR)/mapgrad/$$f.so" || exit 1; done
+	@mkdir -p "$(INST_BINDIR)"
+	@sed '1s|.*|#!/usr/bin/env $(LUA)|' lua/mapgrad/cli/mapgrad > "$(INST_BINDIR)/mapgrad"
+	@chmod 755 "$(INST_BINDIR)/mapgrad"
+
+uninstall:
+	rm -rf "$(INST_LUADIR)/mapgrad" "$(INST_LIBDIR)/mapgrad" "$(INST_BINDIR)/mapgrad"

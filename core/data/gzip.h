@@ -1,0 +1,14 @@
+/* Inflating gzip files (RFC 1952). */
+#ifndef GZIP_H
+#define GZIP_H
+#include "file.h"
+
+/* Whether f, of which nothing has been read, starts as gzip files do. MG_BAD_FILE, MG_INTERRUPTED. */
+mg_status gzip_detect(file_source *f, int *is_gzip);
+
+/* The content of all members of f, of which nothing has been read, as bytes. CRC and length of each
+ * member are checked; more than `limit` >= 0 bytes are refused once that many have come out. Memory
+ * grows with what has come out, not with what the file claims. NULL: MG_BAD_FILE, MG_INTERRUPTED. */
+mg_array *gzip_read(file_source *f, int64_t limit);
+
+#endif

@@ -1,0 +1,393 @@
+/* mapgrad: discrete solvers inside gradient learning. The public header of the C core.
+ *
+ * LuaJIT's ffi.cdef reads this file as it stands once lines starting with '#' are dropped (declare
+ * mg_real first): no macros, no inline functions, no attributes. Sections stand in the order of the
+ * floors; README.md in this folder says what lives where.
+ *
+ * Sizes and indices are int64_t and start at 0; arrays are row-major. The last axes of an array are
+ * one instance, the axes before them are batch; samples lead. `const T *` is borrowed for the call,
+ * a returned `T *` is the caller's, to be given to the function named beside it.
+ *
+ * A function that can fail returns an mg_status, or a pointer that is NULL on failure; then
+ * mg_last_status and mg_message say what went wrong. Failures write nothing to their outputs unless
+ * said otherwise. The core never prints, exits or jumps. Every function may return MG_NO_MEMORY if
+ * it makes something; beside that the statuses are listed. Functions are linear in their arrays
+ * unless a cost is stated. */
+#ifndef MAPGRAD_H
+#define MAPGRAD_H
+#include <stdint.h>
+#include "real.h"
+
+/* ================================================================ floor 0: base */
+
+typedef enum mg_status {
+  MG_OK = 0,
+  MG_BAD_ARGUMENT = -1, /* a value outside what the function documents */
+  MG_BAD_SHAPE = -2,    /* shapes that do not fit each other */
+  MG_NO_SOLUTION = -3,  /* the feasible set is empty */
+  MG_NO_MEMORY = -4,
+  MG_BAD_FILE = -5,   /* a file that cannot be read or written, or is not what it should be */
+  MG_INTERRUPTED = -6 /* Ctrl-C or a time limit */
+} mg_status;
+
+/* This thread's last failure: one sentence naming the function ("" if there was none), and its
+ * status. Valid until the thread's next failure. */
+const char *mg_message(void);
+mg_status mg_last_status(void);
+
+/* Version of the library, e.g. "0.1.0"; compiler and BLAS it was built with; bytes of an mg_real. */
+const char *mg_version(void);
+const char *mg_build(void);
+int mg_real_bytes(void);
+
+/* ---- memory: 64-byte aligned blocks; freed blocks of 64 KiB and more wait in a cache */
+
+typedef struct mg_memory {
+  int64_t live;        /* bytes in use */
+  int64_t peak;        /* largest `live` since mg_memory_reset_peak */
+  int64_t cached;      /* bytes of freed blocks kept for reuse */
+  int64_t allocations; /* blocks asked for so far */
+} mg_memory;
+
+void mg_memory_read(mg_memory *out);
+void mg_memory_reset_peak(void);
+/* Gives the cached blocks back to the system. */
+void mg_memory_trim(void);
+/* Bytes that the cache may hold (default 512 MiB). */
+void mg_memory_cache_set(int64_t bytes);
+/* For tests: the allocation numbered `after` from now (0: the next one) fails, and with it the
+ * `times - 1` that follow; times < 0: all that follow; after < 0: none fails. */
+void mg_memory_fail(int64_t after, int64_t times);
+
+/* ---- threads: one pool of workers, started when first needed */
+
+/* Number of threads that work (the caller included), 1..256. Results do not depend on it. Workers
+ * of a larger pool stop. Not to be called while another thread computes. MG_BAD_ARGUMENT. */
+mg_status mg_threads_set(int64_t count);
+/* The number in force; at first that of the processors this process may use. */
+int64_t mg_threads(void);
+
+/* ---- random numbers: Philox4x32-10, a counter-based generator (Salmon et al. 2011) */
+
+/* What names a set of random numbers. Equal draws give equal numbers, on any thread count. */
+typedef struct mg_draw {
+  uint64_t seed;
+  uint64_t stream; /* mg_stream(name): "data", "init", "shuffle", "noise", ... */
+  uint64_t index;  /* position in the stream */
+} mg_draw;
+
+/* One block of Philox4x32-10. */
+void mg_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]);
+/* The number of a stream's name (FNV-1a). */
+uint64_t mg_stream(const char *name);
+/* count numbers uniform on the open interval (0, 1). */
+mg_status mg_random_uniform(const mg_draw *draw, mg_real *out, int64_t count);
+/* count independent standard normal numbers. */
+mg_status mg_random_normal(const mg_draw *draw, mg_real *out, int64_t count);
+/* A random order of 0..count-1 (Fisher-Yates). count < 2^31. MG_BAD_ARGUMENT. */
+mg_status mg_random_order(const mg_draw *draw, int64_t *out, int64_t count);
+
+/* ---- settings: named values that constructors take */
+
+typedef struct mg_setting {
+  const char *name;
+  const char *text;      /* the value if it is a text, else NULL */
+  const double *numbers; /* the value if it is a number (count 1) or a list */
+  int64_t count;
+} mg_setting;
+
+/* What a kind of solver or noise takes. */
+typedef struct mg_option {
+  const char *name;
+  const char *form; /* "count" "real" "positive" "choice a|b|c"; a context: its shape, "1" "2" "n" */
+  const char *preset; /* the value when absent; NULL: required (of a context: optional) */
+  const char *doc;
+  int is_index; /* 1: the numbers are indices, which Lua counts from 1 */
+} mg_option;
+
+/* A kind of solver or noise. Lists end with a row whose name is NULL. */
+typedef struct mg_kind {
+  const char *name;
+  const char *sense; /* "max", or "min": a person gives costs, which are minus theta; "" of a noise */
+  const char *shape; /* the settings that are the extents of one theta: "n", "rows cols"; "" of a noise */
+  const char *doc;
+  const mg_option *settings;
+  const mg_option *contexts;
+  int is_exact;        /* 1: answers are proved optimal */
+  int is_constant_sum; /* 1: all solutions have the same sum of entries */
+} mg_kind;
+
+/* ---- interrupts: every long loop looks at them and ends with MG_INTERRUPTED within 100 ms */
+
+/* Raises (1) or clears (0) the flag that stops computations. May be called in a signal handler. */
+void mg_interrupt_set(int raised);
+/* A function that this thread calls now and then while it computes; nonzero means stop. NULL: none. */
+void mg_interrupt_poll(int (*poll)(void *state), void *state);
+/* Computations stop `seconds` from now; <= 0 lifts the limit. */
+void mg_time_limit_set(double seconds);
+
+/* ================================================================ floor 1: tensor */
+
+typedef struct mg_tensor mg_tensor; /* contiguous reals and a shape; opaque */
+
+enum { MG_MAX_AXES = 8 };
+
+/* A tensor of 0..MG_MAX_AXES axes, extents >= 0, entries unset. Free with mg_tensor_free.
+ * MG_BAD_SHAPE if the size overflows. */
+mg_tensor *mg_tensor_new(const int64_t *shape, int axes);
+/* Another handle on the storage of t with a new shape of the same size, free separately.
+ * MG_BAD_SHAPE. */
+mg_tensor *mg_tensor_reshape(mg_tensor *t, const int64_t *shape, int axes);
+/* Another handle on rows first..first+count-1 of axis 0. MG_BAD_SHAPE, MG_BAD_ARGUMENT. */
+mg_tensor *mg_tensor_rows(mg_tensor *t, int64_t first, int64_t count);
+/* Gives the handle back; the storage goes with its last handle. NULL is fine. */
+void mg_tensor_free(mg_tensor *t);
+/* Borrowed: valid while t is. */
+mg_real *mg_tensor_data(mg_tensor *t);
+const int64_t *mg_tensor_shape(const mg_tensor *t);
+int mg_tensor_axes(const mg_tensor *t);
+int64_t mg_tensor_size(const mg_tensor *t);
+/* Bytes that freeing t would give back now: 0 for one of several handles. */
+int64_t mg_tensor_bytes(const mg_tensor *t);
+
+/* ================================================================ floor 1: solver */
+
+typedef struct mg_solver mg_solver; /* a plan: immutable once made, usable by many threads */
+
+/* One named piece of per-instance data: values [rows, width]; instance i reads row i % rows. */
+typedef struct mg_context {
+  const char *name;
+  const mg_real *values;
+  int64_t rows;
+  int64_t width;
+} mg_context;
+
+/* What a call did. */
+typedef struct mg_report {
+  int64_t solves;   /* instances solved */
+  int64_t repaired; /* entries of theta that a domain rule changed (clipped costs) */
+  int64_t entries;  /* entries of theta seen */
+} mg_report;
+
+/* The kinds there are, i = 0, 1, ...; NULL past the end. */
+const mg_kind *mg_solver_kind(int i);
+/* A plan. Unknown kinds, unknown or missing settings and values out of range: MG_BAD_ARGUMENT.
+ * Free with mg_solver_free. */
+mg_solver *mg_solver_new(const char *kind, const mg_setting *settings, int count);
+void mg_solver_free(mg_solver *s);
+/* Entries n of one theta and one z. */
+int64_t mg_solver_size(const mg_solver *s);
+/* z[i] = argmax over the feasible set of <theta[i], z> for i < count.
+ *   theta      [count, n]   scores; minus the costs if the kind's sense is "min"
+ *   z          [count, n]
+ *   objective  [count]      <theta, z> after the domain rule, or NULL
+ *   report     added to, or NULL
+ * NaN and entries outside the kind's domain: MG_BAD_ARGUMENT, naming the lowest failing instance;
+ * an empty feasible set: MG_NO_SOLUTION; MG_INTERRUPTED. Rows of z below the failing one are set.
+ * Works on all threads; allocates nothing once as many threads have met in it as ever will. */
+mg_status mg_solver_solve(const mg_solver *s, const mg_real *theta, const mg_context *context,
+                          int contexts, mg_real *z, double *objective, mg_report *report,
+                          int64_t count);
+
+/* ================================================================ floor 1: noise */
+
+typedef struct mg_noise mg_noise; /* a law on the reals, drawn entry by entry; immutable */
+
+const mg_kind *mg_noise_kind(int i);
+/* As mg_solver_new. Free with mg_noise_free. */
+mg_noise *mg_noise_new(const char *kind, const mg_setting *settings, int count);
+/* "Noise" of the caller's numbers [samples, batch, n], borrowed: valid while the handle is.
+ * Sampling other extents from it is MG_BAD_SHAPE. */
+mg_noise *mg_noise_given(const mg_real *values, int64_t samples, int64_t batch, int64_t n);
+void mg_noise_free(mg_noise *noise);
+/* out [samples, batch, n]: entry (s, i, j) is a function of (draw, s, first_instance + i, j) and of
+ * nothing else. MG_BAD_ARGUMENT, MG_BAD_SHAPE, MG_INTERRUPTED. */
+mg_status mg_noise_sample(const mg_noise *noise, const mg_draw *draw, int64_t samples,
+                          int64_t batch, int64_t first_instance, int64_t n, mg_real *out);
+/* Mean, variance, third and fourth cumulant. MG_BAD_ARGUMENT for given numbers. */
+mg_status mg_noise_cumulants(const mg_noise *noise, double out[4]);
+
+/* ================================================================ floor 1: data */
+
+/* Reading and writing files. Writers make a temporary file beside the target, flush it to the disk
+ * and rename it: the target is the old or the new file, whole. All: MG_BAD_FILE. */
+
+typedef struct mg_array mg_array; /* an array read from a file; opaque */
+
+/* The array in a .npy file (version 1 to 3, any numeric type and byte order, C or Fortran order),
+ * its elements turned into reals. Complex numbers, strings and objects are refused. */
+mg_array *mg_npy_read(const char *path);
+/* The picture in a PNG file: [height, width, channels], entries 0..255; grey 1, grey and alpha 2,
+ * colour 3, colour and alpha 4 channels; palettes are resolved, 16 bits reduced to 8. */
+mg_array *mg_png_read(const char *path);
+/* Bytes of a file, inflated if it is a gzip file; at most `limit` of them. Entries are not reals:
+ * read them with mg_array_bytes. */
+mg_array *mg_file_read(const char *path, int64_t limit);
+void mg_array_free(mg_array *a);
+int mg_array_axes(const mg_array *a);
+const int64_t *mg_array_shape(const mg_array *a);
+/* Copies all elements to out, in C order. MG_BAD_ARGUMENT for an array of mg_file_read. */
+mg_status mg_array_copy(const mg_array *a, mg_real *out);
+/* The bytes of mg_file_read, borrowed; NULL for other arrays. */
+const char *mg_array_bytes(const mg_array *a);
+
+/* type: "f4" "f8" "i8" "i4" "u1"; a value that an integer type cannot hold is MG_BAD_ARGUMENT. */
+mg_status mg_npy_write(const char *path, const mg_real *values, const int64_t *shape, int axes,
+                       const char *type);
+/* pixels [height, width, channels], channels 1, 3 or 4; entries are rounded and clamped to 0..255. */
+mg_status mg_png_write(const char *path, const mg_real *pixels, int64_t height, int64_t width,
+                       int64_t channels);
+mg_status mg_file_write(const char *path, const char *bytes, int64_t count);
+
+/* ================================================================ floor 2: op */
+
+/* Forward functions return a new tensor, vjp functions the gradient of <dy, y> with respect to one
+ * input, shaped like it; free both with mg_tensor_free. All: MG_BAD_SHAPE, MG_INTERRUPTED. Sums are
+ * in double, in a fixed order: results have the same bits for any number of threads. */
+
+/* ---- elementwise */
+
+typedef enum mg_unary_kind {
+  MG_ABS, /* vjp at 0: 0 */
+  MG_EXP,
+  MG_LOG,
+  MG_SQRT,
+  MG_SQUARE,
+  MG_RELU, /* vjp at 0: 0 */
+  MG_SIGMOID,
+  MG_SOFTPLUS, /* log(1 + exp x) */
+  MG_TANH,
+  MG_SIGN, /* 0 at 0; vjp 0 */
+  MG_UNARY_KINDS
+} mg_unary_kind;
+
+typedef enum mg_binary_kind {
+  MG_ADD,
+  MG_SUBTRACT,
+  MG_MULTIPLY,
+  MG_DIVIDE,
+  MG_MAXIMUM, /* vjp where equal: to the first */
+  MG_MINIMUM, /* vjp where equal: to the first */
+  MG_LESS,    /* comparisons give 0 or 1; vjp 0 */
+  MG_LESS_EQUAL,
+  MG_EQUAL,
+  MG_BINARY_KINDS
+} mg_binary_kind;
+
+mg_tensor *mg_unary(mg_unary_kind kind, const mg_tensor *x);
+/* y is the forward result. */
+mg_tensor *mg_unary_vjp(mg_unary_kind kind, const mg_tensor *x, const mg_tensor *y,
+                        const mg_tensor *dy);
+/* a and b broadcast as in NumPy: shapes aligned at the end, extents equal or 1. */
+mg_tensor *mg_binary(mg_binary_kind kind, const mg_tensor *a, const mg_tensor *b);
+/* which = 0: gradient for a, 1: for b, summed over broadcast axes. */
+mg_tensor *mg_binary_vjp(mg_binary_kind kind, int which, const mg_tensor *a, const mg_tensor *b,
+                         const mg_tensor *dy);
+/* scale * x + shift */
+mg_tensor *mg_affine(const mg_tensor *x, double scale, double shift);
+/* In place: y = value; y = x (same shape); y = keep * y + scale * x (same shape). */
+mg_status mg_fill(mg_tensor *y, double value);
+mg_status mg_copy(mg_tensor *y, const mg_tensor *x);
+mg_status mg_accumulate(mg_tensor *y, double keep, const mg_tensor *x, double scale);
+
+/* ---- reduce: over axes first..first+count-1, which disappear from the shape */
+
+typedef enum mg_reduce_kind { MG_SUM, MG_MEAN, MG_MAX, MG_MIN, MG_REDUCE_KINDS } mg_reduce_kind;
+
+/* MG_MAX and MG_MIN of nothing are MG_BAD_SHAPE. */
+mg_tensor *mg_reduce(mg_reduce_kind kind, const mg_tensor *x, int first, int count);
+/* MG_MAX and MG_MIN: to the first of equal entries. */
+mg_tensor *mg_reduce_vjp(mg_reduce_kind kind, const mg_tensor *x, const mg_tensor *y,
+                         const mg_tensor *dy, int first, int count);
+
+/* ---- index */
+
+/* Rows rows[0..count-1] of axis 0. MG_BAD_ARGUMENT. */
+mg_tensor *mg_take(const mg_tensor *x, const int64_t *rows, int64_t count);
+mg_tensor *mg_take_vjp(const mg_tensor *x, const int64_t *rows, int64_t count, const mg_tensor *dy);
+/* Axis i of the result is axis order[i] of x. */
+mg_tensor *mg_permute(const mg_tensor *x, const int *order);
+/* Entries first..first+count-1 of one axis. */
+mg_tensor *mg_slice(const mg_tensor *x, int axis, int64_t first, int64_t count);
+mg_tensor *mg_slice_vjp(const mg_tensor *x, int axis, int64_t first, const mg_tensor *dy);
+/* Parts side by side along an axis that exists; other extents equal. */
+mg_tensor *mg_concat(const mg_tensor *const *parts, int count, int axis);
+
+/* ---- matmul */
+
+/* op(a) op(b) of matrices, op = transposition where the flag is 1. O(rows inner columns). */
+mg_tensor *mg_matmul(const mg_tensor *a, const mg_tensor *b, int transpose_a, int transpose_b);
+
+/* ---- convolution and pooling over images [batch, channels, height, width] */
+
+/* x [B, C, H, W], weight [D, C, kh, kw], bias [D] or NULL -> [B, D, (H + 2 pad - kh) / stride + 1, ...]:
+ * cross-correlation with zeros around. */
+mg_tensor *mg_conv2d(const mg_tensor *x, const mg_tensor *weight, const mg_tensor *bias, int stride,
+                     int pad);
+mg_tensor *mg_conv2d_vjp_input(const mg_tensor *x, const mg_tensor *weight, const mg_tensor *dy,
+                               int stride, int pad);
+mg_tensor *mg_conv2d_vjp_weight(const mg_tensor *x, const mg_tensor *weight, const mg_tensor *dy,
+                                int stride, int pad);
+/* dy [B, D, h, w] -> [D] */
+mg_tensor *mg_conv2d_vjp_bias(const mg_tensor *dy);
+/* Largest entry of each window; cells outside do not count. pad <= kernel / 2. */
+mg_tensor *mg_max_pool2d(const mg_tensor *x, int kernel, int stride, int pad);
+/* To the first of equal entries in the window. */
+mg_tensor *mg_max_pool2d_vjp(const mg_tensor *x, const mg_tensor *dy, int kernel, int stride,
+                             int pad);
+/* kind MG_MAX or MG_MEAN over windows floor(i H / height) .. ceil((i + 1) H / height) - 1. */
+mg_tensor *mg_adaptive_pool2d(mg_reduce_kind kind, const mg_tensor *x, int height, int width);
+mg_tensor *mg_adaptive_pool2d_vjp(mg_reduce_kind kind, const mg_tensor *x, const mg_tensor *dy,
+                                  int height, int width);
+
+/* ---- normalisation (Ioffe, Szegedy 2015) */
+
+/* x [B, C, ...], gain and bias [C]. (x - mean) / sqrt(variance + epsilon) * gain + bias per channel.
+ * fixed = 0: mean and variance (biased) [C] are computed from x and written; 1: they are read. */
+mg_tensor *mg_batch_norm(const mg_tensor *x, const mg_tensor *gain, const mg_tensor *bias,
+                         mg_tensor *mean, mg_tensor *variance, double epsilon, int fixed);
+/* mean and variance as the forward call left them. Writes *dgain and *dbias too, the caller's. */
+mg_tensor *mg_batch_norm_vjp(const mg_tensor *x, const mg_tensor *gain, const mg_tensor *mean,
+                             const mg_tensor *variance, const mg_tensor *dy, double epsilon,
+                             int fixed, mg_tensor **dgain, mg_tensor **dbias);
+
+/* ---- update rules, in place, fused */
+
+/* One step of Adam (Kingma, Ba 2015): step counts from 1. moment and square are its state.
+ * weight, gradient, moment, square: same shape. */
+mg_status mg_adam(mg_tensor *weight, const mg_tensor *gradient, mg_tensor *moment,
+                  mg_tensor *square, double rate, double beta1, double beta2, double epsilon,
+                  double decay, int64_t step);
+
+/* ================================================================ floor 2: estimator */
+
+/* out [samples, batch, n] = theta + temperature * noise; theta is [samples, batch, n], or
+ * [batch, n] with theta_samples = 1. noise NULL, or temperature 0: no noise. As mg_noise_sample. */
+mg_status mg_perturb(const mg_noise *noise, const mg_draw *draw, double temperature,
+                     const mg_real *theta, int64_t theta_samples, int64_t samples, int64_t batch,
+                     int64_t first_instance, int64_t n, mg_real *out);
+/* z [samples, batch, n] = argmax <theta + temperature * noise, z>: mg_perturb and mg_solver_solve
+ * in one pass over all threads, nothing but z is stored. Contexts belong to instances: row i % rows
+ * for instance i, whatever the sample. Statuses of both. */
+mg_status mg_perturb_solve(const mg_solver *s, const mg_noise *noise, const mg_draw *draw,
+                           double temperature, const mg_real *theta, int64_t theta_samples,
+                           int64_t samples, int64_t batch, int64_t first_instance,
+                           const mg_context *context, int contexts, mg_real *z, mg_report *report);
+
+/* Projections P of the Identity method (Sahoo et al. 2023), one instance a row. */
+typedef enum mg_projection {
+  MG_PROJECT_NONE,
+  MG_PROJECT_MEAN, /* x - mean(x) */
+  MG_PROJECT_NORM, /* x / |x| */
+  MG_PROJECT_STD,  /* norm after mean */
+  MG_PROJECTIONS
+} mg_projection;
+
+/* out [rows, n] = P(theta); a row whose norm is 0 becomes 0 and is counted. */
+mg_status mg_project(mg_projection kind, const mg_real *theta, int64_t rows, int64_t n,
+                     mg_real *out, int64_t *zero_norms);
+/* out [rows, n] = P'(theta)^T u; 0 where the norm is 0. */
+mg_status mg_project_vjp(mg_projection kind, const mg_real *theta, const mg_real *u, int64_t rows,
+                         int64_t n, mg_real *out);
+
+#endif

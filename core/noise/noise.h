@@ -1,0 +1,39 @@
+/* What a kind of noise is made of: a row in distribution.c. */
+#ifndef NOISE_H
+#define NOISE_H
+#include "base/settings.h"
+
+/* The place of a row of numbers: one sample of one instance. */
+typedef struct noise_place {
+  uint32_t key[2]; /* of the draw */
+  uint32_t sample, instance;
+} noise_place;
+
+typedef struct noise_kind {
+  mg_kind kind;
+  /* Reads the settings into noise->values; or NULL. */
+  mg_status (*prepare)(mg_noise *noise, const settings *given);
+  /* out [n]: entry j depends on the place and j alone. */
+  void (*fill)(const mg_noise *noise, const noise_place *place, int64_t n, mg_real *out);
+  void (*cumulants)(const mg_noise *noise, double out[4]);
+} noise_kind;
+
+enum { NOISE_VALUES = 4 };
+
+struct mg_noise {
+  const noise_kind *kind; /* NULL: given numbers */
+  double values[NOISE_VALUES];
+  const mg_real *given; /* [samples, batch, n], borrowed */
+  int64_t samples, batch, n;
+};
+
+/* The list of kinds, ended by a row without name (distribution.c). */
+extern const noise_kind noise_list[];
+
+/* MG_BAD_SHAPE if the noise consists of numbers of other extents. */
+mg_status noise_expect(const mg_noise *noise, int64_t samples, int64_t batch, int64_t n);
+
+/* One row, out [n]; the given numbers are those of (sample, instance). */
+void noise_row(const mg_noise *noise, const noise_place *place, int64_t n, mg_real *out);
+
+#endif

@@ -1,0 +1,461 @@
+/* Cheapest path between two cells of a grid whose cells cost; a path pays for each cell it visits.
+ *
+ * Both methods below compute the same distances d, the least fixed point of
+ *   d[start] = w[start],  d[v] = w[v] + min over neighbours u of d[u]
+ * in rounded arithmetic: rounded addition is monotone, so the order of relaxations does not matter. The
+ * path is read off d alone, hence does not depend on the method, the batch or the threads.
+ *
+ *   lanes: 16 instances side by side, alternating sweeps down and up the grid. One sweep relaxes each
+ *          row from its neighbour row, then from left to right and back, so that rows stay settled; a
+ *          sweep that lowers nothing ends it. No heap, no mispredicted branches.
+ *   heap:  Dijkstra 1959 for one instance. As the cost is the cell's own, the first settled neighbour
+ *          is the best: every cell enters the heap once and needs no decrease. */
+#include <inttypes.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/interrupt.h"
+#include "base/memory.h"
+#include "base/status.h"
+#include "solver.h"
+
+enum { LANES = 16, FEWEST_LANES = 3, MOST_LANE_CELLS = 1 << 14, START = 0, GOAL = 1 };
+typedef enum { NEGATIVE_ERROR, NEGATIVE_CLIP, NEGATIVE_SHIFT } negative_rule;
+
+typedef struct plan {
+  int64_t rows, cols;
+  int diagonal; /* 8 neighbours */
+  negative_rule negative;
+} plan;
+
+typedef struct entry {
+  mg_real distance;
+  int32_t cell;
+} entry;
+
+/* A view of d and w of one instance; cells are numbered with a border of infinite distance around. */
+typedef struct field {
+  const mg_real *distance, *cost; /* entry of a cell: [cell * stride] */
+  int64_t stride;
+} field;
+
+/* The parts of a scratch block. */
+typedef struct work {
+  mg_real *distance, *cost; /* bordered, times LANES where lanes are used */
+  entry *heap;              /* bordered cells */
+  int32_t *parent, *queue;  /* bordered cells */
+} work;
+
+static int64_t bordered(const plan *p) { return (p->rows + 2) * (p->cols + 2); }
+
+static int has_lanes(const plan *p) { return bordered(p) <= MOST_LANE_CELLS; }
+
+static mg_status prepare(mg_solver *s, const settings *given) {
+  plan *p = memory_new((int64_t)sizeof *p);
+  if (!p) return MG_NO_MEMORY;
+  s->plan = p;
+  p->rows = settings_count(given, "rows");
+  p->cols = settings_count(given, "cols");
+  int64_t neighbours = settings_count(given, "neighbours");
+  if (neighbours != 4 && neighbours != 8)
+    return fail(MG_BAD_ARGUMENT, "grid_path: neighbours = %" PRId64 ", expected 4 or 8", neighbours);
+  if (memory_product(p->rows + 2, p->cols + 2) >= INT32_MAX / 2)
+    return fail(MG_BAD_ARGUMENT, "grid_path: %" PRId64 " x %" PRId64 " cells are too many", p->rows,
+                p->cols);
+  p->diagonal = neighbours == 8;
+  const char *rule = settings_text(given, "negative");
+  p->negative = rule[0] == 'c' ? NEGATIVE_CLIP : rule[0] == 's' ? NEGATIVE_SHIFT : NEGATIVE_ERROR;
+  s->n = p->rows * p->cols;
+  return MG_OK;
+}
+
+static int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
+
+static int64_t scratch_bytes(const mg_solver *s) {
+  const plan *p = s->plan;
+  int64_t cells = bordered(p), reals = cells * (has_lanes(p) ? LANES : 1);
+  return 2 * aligned(reals * (int64_t)sizeof(mg_real)) + aligned(cells * (int64_t)sizeof(entry)) +
+         2 * aligned(cells * (int64_t)sizeof(int32_t));
+}
+
+static work split(const plan *p, void *scratch) {
+  int64_t cells = bordered(p), reals = cells * (has_lanes(p) ? LANES : 1);
+  char *at = scratch;
+  work w;
+  w.distance = (mg_real *)(void *)at;
+  at += aligned(reals * (int64_t)sizeof(mg_real));
+  w.cost = (mg_real *)(void *)at;
+  at += aligned(reals * (int64_t)sizeof(mg_real));
+  w.heap = (entry *)(void *)at;
+  at += aligned(cells * (int64_t)sizeof(entry));
+  w.parent = (int32_t *)(void *)at;
+  at += aligned(cells * (int64_t)sizeof(int32_t));
+  w.queue = (int32_t *)(void *)at;
+  return w;
+}
+
+/* ---------------------------------------------------------------- costs */
+
+static mg_status bad_cost(const mg_solver *s, const solver_rows *rows, int64_t row, int64_t i,
+                          mg_real cost) {
+  if (cost == -INFINITY)
+    return solver_fail(s, rows, row, MG_BAD_ARGUMENT, "cost at entry %" PRId64 " is -inf", i + 1);
+  return solver_fail(s, rows, row, MG_BAD_ARGUMENT,
+                     "cost at entry %" PRId64 " is %g, expected 0 and more (layers clip: see the "
+                     "setting negative)",
+                     i + 1, (double)cost);
+}
+
+/* Writes the costs of a row, minus theta after the domain rule, into w with a border. +inf stays: an
+ * obstacle. */
+static mg_status load_costs(const mg_solver *s, solver_rows *rows, int64_t row, mg_real *w,
+                            int64_t stride) {
+  const plan *p = s->plan;
+  const mg_real *theta = rows->theta + row * s->n;
+  mg_real largest = -INFINITY, shift = 0;
+  for (int64_t i = 0; i < s->n; i++) largest = theta[i] > largest ? theta[i] : largest;
+  if (largest > 0) {
+    int64_t negative = 0, first = -1;
+    for (int64_t i = 0; i < s->n; i++) negative += theta[i] > 0;
+    while (!(theta[++first] > 0)) {
+    }
+    if (largest == INFINITY || p->negative == NEGATIVE_ERROR)
+      return bad_cost(s, rows, row, first, -theta[first]);
+    if (p->negative == NEGATIVE_SHIFT) shift = largest;
+    rows->repaired += negative;
+  }
+  for (int64_t r = 0; r < p->rows; r++) {
+    mg_real *line = w + ((r + 1) * (p->cols + 2) + 1) * stride;
+    for (int64_t c = 0; c < p->cols; c++) {
+      mg_real cost = shift - theta[r * p->cols + c];
+      line[c * stride] = cost < 0 ? 0 : cost;
+    }
+  }
+  return MG_OK;
+}
+
+/* The bordered number of a cell given by context `which`, or of the corner that is its default. */
+static mg_status end_cell(const mg_solver *s, const solver_rows *rows, int64_t row, int which,
+                          int64_t *cell) {
+  const plan *p = s->plan;
+  const mg_real *given = solver_context(rows, which, row);
+  double r = which == START ? 0 : (double)p->rows - 1, c = which == START ? 0 : (double)p->cols - 1;
+  if (given) {
+    r = given[0];
+    c = given[1];
+  }
+  if (!(r >= 0 && r < (double)p->rows && c >= 0 && c < (double)p->cols) || r != floor(r) ||
+      c != floor(c))
+    return solver_fail(s, rows, row, MG_BAD_ARGUMENT,
+                       "%s (%g, %g) is not a cell of the %" PRId64 " x %" PRId64 " grid",
+                       which == START ? "start" : "goal", r + 1, c + 1, p->rows, p->cols);
+  *cell = ((int64_t)r + 1) * (p->cols + 2) + (int64_t)c + 1;
+  return MG_OK;
+}
+
+/* ---------------------------------------------------------------- lanes */
+
+/* Lowers a row of d to what neighbour row `other` offers; 1 if any lane changed. */
+static int relax_vertically(const plan *p, mg_real *restrict d, const mg_real *restrict other,
+                            const mg_real *restrict w) {
+  mg_real changed[LANES] = {0};
+  for (int64_t c = 0; c < p->cols; c++, d += LANES, other += LANES, w += LANES)
+    for (int l = 0; l < LANES; l++) {
+      mg_real best = other[l];
+      if (p->diagonal) {
+        mg_real left = other[l - LANES], right = other[l + LANES];
+        best = left < best ? left : best;
+        best = right < best ? right : best;
+      }
+      mg_real offer = best + w[l], old = d[l];
+      changed[l] = offer < old ? 1 : changed[l];
+      d[l] = offer < old ? offer : old;
+    }
+  mg_real any = 0;
+  for (int l = 0; l < LANES; l++) any += changed[l];
+  return any != 0;
+}
+
+/* Settles a row in itself, left to right and back. */
+static void relax_along(const plan *p, mg_real *d, const mg_real *w) {
+  mg_real last[LANES];
+  for (int l = 0; l < LANES; l++) last[l] = d[l];
+  for (int64_t c = 1; c < p->cols; c++)
+    for (int l = 0; l < LANES; l++) {
+      mg_real offer = last[l] + w[c * LANES + l], old = d[c * LANES + l];
+      last[l] = d[c * LANES + l] = offer < old ? offer : old;
+    }
+  for (int64_t c = p->cols - 2; c >= 0; c--)
+    for (int l = 0; l < LANES; l++) {
+      mg_real offer = last[l] + w[c * LANES + l], old = d[c * LANES + l];
+      last[l] = d[c * LANES + l] = offer < old ? offer : old;
+    }
+}
+
+/* One sweep down (step 1) or up (-1); 1 if it lowered anything. all: settle every row in itself. */
+static int sweep(const plan *p, const work *w, int step, int all) {
+  int64_t width = (p->cols + 2) * LANES, changed = 0;
+  int64_t from = step > 0 ? 1 : p->rows, to = step > 0 ? p->rows + 1 : 0;
+  for (int64_t r = from; r != to; r += step) {
+    mg_real *d = w->distance + r * width + LANES;
+    const mg_real *cost = w->cost + r * width + LANES;
+    int lowered = relax_vertically(p, d, d - step * width, cost);
+    if (lowered || all) relax_along(p, d, cost);
+    changed |= lowered;
+  }
+  return changed != 0;
+}
+
+/* Distances of all lanes from their starts. Each double sweep settles one more turn of the path, and a
+ * path has fewer turns than cells. */
+static mg_status sweep_lanes(const plan *p, const work *w, const int64_t *starts, int lanes) {
+  int64_t cells = bordered(p) * LANES;
+  for (int64_t i = 0; i < cells; i++) w->distance[i] = INFINITY;
+  for (int l = 0; l < lanes; l++)
+    w->distance[starts[l] * LANES + l] = w->cost[starts[l] * LANES + l];
+  sweep(p, w, 1, 1);
+  for (int64_t i = 0; i <= bordered(p); i++) {
+    if (!sweep(p, w, -1, i == 0) || !sweep(p, w, 1, 0)) break;
+    mg_status status = interrupt_tick();
+    if (status != MG_OK) return status;
+  }
+  return MG_OK;
+}
+
+/* ---------------------------------------------------------------- heap */
+
+static int before(const entry *a, const entry *b) {
+  return a->distance < b->distance || (a->distance == b->distance && a->cell < b->cell);
+}
+
+/* A heap of 4 children a node. */
+static void push(entry *heap, int64_t *count, entry e) {
+  int64_t i = (*count)++;
+  for (int64_t up; i > 0 && before(&e, &heap[up = (i - 1) / 4]); i = up) heap[i] = heap[up];
+  heap[i] = e;
+}
+
+static entry pop(entry *heap, int64_t *count) {
+  entry top = heap[0], e = heap[--*count];
+  int64_t i = 0, n = *count;
+  for (int64_t child; (child = 4 * i + 1) < n;) {
+    int64_t least = child, end = child + 4 < n ? child + 4 : n;
+    for (int64_t j = child + 1; j < end; j++)
+      if (before(&heap[j], &heap[least])) least = j;
+    if (!before(&heap[least], &e)) break;
+    heap[i] = heap[least];
+    i = least;
+  }
+  heap[i] = e;
+  return top;
+}
+
+/* Offsets of the neighbours of a bordered cell in ascending order; returns how many. */
+static int neighbour_offsets(const plan *p, int64_t offsets[8]) {
+  int64_t width = p->cols + 2;
+  const int64_t eight[8] = {-width - 1, -width, -width + 1, -1, 1, width - 1, width, width + 1};
+  const int64_t four[4] = {-width, -1, 1, width};
+  memcpy(offsets, p->diagonal ? eight : four, p->diagonal ? sizeof eight : sizeof four);
+  return p->diagonal ? 8 : 4;
+}
+
+/* Distances from the start of all cells not farther than the goal. */
+static mg_status search_heap(const plan *p, const work *w, int64_t start, int64_t goal) {
+  int64_t offsets[8], count = 0, settled = 0, cells = bordered(p);
+  int neighbours = neighbour_offsets(p, offsets);
+  mg_real *d = w->distance;
+  for (int64_t i = 0; i < cells; i++) d[i] = INFINITY;
+  d[start] = w->cost[start];
+  if (d[start] == INFINITY) return MG_OK;
+  push(w->heap, &count, (entry){d[start], (int32_t)start});
+  while (count > 0) {
+    entry e = pop(w->heap, &count);
+    if (e.distance > d[goal]) break;
+    for (int k = 0; k < neighbours; k++) {
+      int64_t u = e.cell + offsets[k];
+      mg_real distance = e.distance + w->cost[u];
+      if (d[u] != INFINITY || distance == INFINITY) continue;
+      d[u] = distance;
+      push(w->heap, &count, (entry){distance, (int32_t)u});
+    }
+    if (++settled % 4096 == 0) {
+      mg_status status = interrupt_tick();
+      if (status != MG_OK) return status;
+    }
+  }
+  return MG_OK;
+}
+
+/* The border counts as an obstacle. */
+static void fill_border(const plan *p, mg_real *w) {
+  int64_t width = p->cols + 2, last = (p->rows + 1) * width;
+  for (int64_t c = 0; c < width; c++) w[c] = w[last + c] = INFINITY;
+  for (int64_t r = 0; r <= p->rows; r++) w[r * width] = w[r * width + width - 1] = INFINITY;
+}
+
+/* ---------------------------------------------------------------- the path */
+
+static mg_real at(const field *f, const mg_real *values, int64_t cell) {
+  return values[cell * f->stride];
+}
+
+/* Whether a cheapest path to v may come through its neighbour u. */
+static int leads(const field *f, int64_t u, int64_t v) {
+  mg_real d = at(f, f->distance, u);
+  return d != INFINITY && d + at(f, f->cost, v) == at(f, f->distance, v);
+}
+
+/* The predecessor of v of smallest index that is strictly nearer to the start, or -1: costs of 0. */
+static int64_t nearer(const field *f, int64_t v, const int64_t *offsets, int neighbours) {
+  for (int k = 0; k < neighbours; k++) {
+    int64_t u = v + offsets[k];
+    if (at(f, f->distance, u) < at(f, f->distance, v) && leads(f, u, v)) return u;
+  }
+  return -1;
+}
+
+/* From v over cells as far as v, by the fewest steps, to the start or to a cell with a nearer
+ * predecessor. parent[u] is the step from u towards v. Breadth first; cells seen in an earlier call of
+ * the same path lie farther and do not meet these. */
+static int64_t cross_plateau(const field *f, const work *w, int64_t v, int64_t start,
+                             const int64_t *offsets, int neighbours) {
+  int64_t head = 0, tail = 0;
+  w->parent[v] = (int32_t)v;
+  w->queue[tail++] = (int32_t)v;
+  while (head < tail) {
+    int64_t u = w->queue[head++];
+    if (u == start || nearer(f, u, offsets, neighbours) >= 0) return u;
+    for (int k = 0; k < neighbours; k++) {
+      int64_t next = u + offsets[k];
+      if (w->parent[next] < 0 && leads(f, next, u)) {
+        w->parent[next] = (int32_t)u;
+        w->queue[tail++] = (int32_t)next;
+      }
+    }
+  }
+  return start; /* not reached: d of v came from somewhere */
+}
+
+static int64_t plain_cell(const plan *p, int64_t cell) {
+  int64_t width = p->cols + 2;
+  return (cell / width - 1) * p->cols + cell % width - 1;
+}
+
+/* Marks the path in z, returns its cost. Among cheapest paths: back from the goal, always to the
+ * predecessor of smallest index that is nearer to the start. */
+static double mark_path(const plan *p, const field *f, const work *w, int64_t start, int64_t goal,
+                        mg_real *z) {
+  int64_t offsets[8], v = goal;
+  int neighbours = neighbour_offsets(p, offsets), cleared = 0;
+  double cost = 0;
+  for (;;) {
+    z[plain_cell(p, v)] = 1;
+    cost += at(f, f->cost, v);
+    if (v == start) return cost;
+    int64_t u = nearer(f, v, offsets, neighbours);
+    if (u < 0) {
+      if (!cleared) memset(w->parent, 0xff, (size_t)bordered(p) * sizeof *w->parent);
+      cleared = 1;
+      u = cross_plateau(f, w, v, start, offsets, neighbours);
+      for (int64_t x = w->parent[u]; u != v && x != v; x = w->parent[x]) {
+        z[plain_cell(p, x)] = 1;
+        cost += at(f, f->cost, x);
+      }
+    }
+    v = u;
+  }
+}
+
+static mg_status finish(const mg_solver *s, solver_rows *rows, int64_t row, const field *f,
+                        const work *w, int64_t start, int64_t goal) {
+  mg_real *z = rows->z + row * s->n;
+  memset(z, 0, (size_t)s->n * sizeof *z);
+  if (at(f, f->distance, goal) == INFINITY)
+    return solver_fail(s, rows, row, MG_NO_SOLUTION,
+                       "no solution: no path of finite cost from start to goal");
+  double cost = mark_path(s->plan, f, w, start, goal, z);
+  if (rows->objective) rows->objective[row] = -cost;
+  return MG_OK;
+}
+
+static mg_status solve_lanes(const mg_solver *s, solver_rows *rows, int64_t first, int lanes,
+                             const work *w) {
+  int64_t starts[LANES], goals[LANES];
+  mg_status loaded = MG_OK;
+  int ready = 0; /* lanes before the first that cannot be loaded: one of them may fail, too */
+  for (; ready < lanes; ready++) {
+    loaded = end_cell(s, rows, first + ready, START, &starts[ready]);
+    if (loaded == MG_OK) loaded = end_cell(s, rows, first + ready, GOAL, &goals[ready]);
+    if (loaded == MG_OK) loaded = load_costs(s, rows, first + ready, w->cost + ready, LANES);
+    if (loaded != MG_OK) break;
+  }
+  mg_status status = sweep_lanes(s->plan, w, starts, ready);
+  for (int l = 0; l < ready && status == MG_OK; l++) {
+    field f = {w->distance + l, w->cost + l, LANES};
+    status = finish(s, rows, first + l, &f, w, starts[l], goals[l]);
+  }
+  return status == MG_OK ? loaded : status;
+}
+
+static mg_status solve_heap(const mg_solver *s, solver_rows *rows, int64_t row, const work *w) {
+  int64_t start, goal;
+  mg_status status = end_cell(s, rows, row, START, &start);
+  if (status == MG_OK) status = end_cell(s, rows, row, GOAL, &goal);
+  if (status == MG_OK) status = load_costs(s, rows, row, w->cost, 1);
+  fill_border(s->plan, w->cost);
+  if (status == MG_OK) status = search_heap(s->plan, w, start, goal);
+  field f = {w->distance, w->cost, 1};
+  return status == MG_OK ? finish(s, rows, row, &f, w, start, goal) : status;
+}
+
+static mg_status solve(const mg_solver *s, solver_rows *rows, void *scratch) {
+  const plan *p = s->plan;
+  work w = split(p, scratch);
+  mg_status status = MG_OK;
+  if (!has_lanes(p) || rows->count < FEWEST_LANES) {
+    for (int64_t r = 0; r < rows->count && status == MG_OK; r++) status = solve_heap(s, rows, r, &w);
+    return status;
+  }
+  /* The lanes' border cells cost nothing but are never left: their distance stays infinite, as sweeps
+   * write inner cells only. Unused lanes repeat old costs and start nowhere. */
+  int64_t cells = bordered(p) * LANES;
+  for (int64_t i = 0; i < cells; i++) w.cost[i] = 0;
+  for (int64_t r = 0; r < rows->count && status == MG_OK; r += LANES) {
+    int lanes = rows->count - r < LANES ? (int)(rows->count - r) : LANES;
+    status = solve_lanes(s, rows, r, lanes, &w);
+  }
+  return status;
+}
+
+static const mg_option options[] = {
+    {.name = "rows", .form = "count", .doc = "cells from top to bottom"},
+    {.name = "cols", .form = "count", .doc = "cells from left to right"},
+    {.name = "neighbours", .form = "count", .preset = "8", .doc = "4 or 8"},
+    {.name = "negative",
+     .form = "choice error|clip|shift",
+     .preset = "error",
+     .doc = "costs below 0: refuse them, count them as 0, or raise all costs so that the least is 0"},
+    {0},
+};
+static const mg_option contexts[] = {
+    {.name = "start", .form = "2", .doc = "row and column of the first cell", .is_index = 1},
+    {.name = "goal", .form = "2", .doc = "row and column of the last cell", .is_index = 1},
+    {0},
+};
+
+const solver_kind solver_grid_path;
+const solver_kind solver_grid_path = {
+    .kind = {.name = "grid_path",
+             .sense = "min",
+             .shape = "rows cols",
+             .doc = "the cheapest path through a grid whose cells cost, from the top left to the bottom "
+                    "right or as the context says; both ends are paid. costs [rows, cols] -> z "
+                    "[rows, cols], 1 on the path. Costs from 0; inf is an obstacle. Ties: back from the "
+                    "goal, to the predecessor of smallest index. O(c log c) for c cells.",
+             .settings = options,
+             .contexts = contexts,
+             .is_exact = 1},
+    .rows_at_once = 32,
+    .prepare = prepare,
+    .scratch_bytes = scratch_bytes,
+    .solve = solve};

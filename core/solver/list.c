@@ -1,0 +1,8 @@
+/* The kinds of solvers, in the order in which they are listed to people. */
+#include <stddef.h>
+
+#include "solver.h"
+
+extern const solver_kind solver_grid_path, solver_one_hot, solver_top_k;
+
+const solver_kind *const solver_list[] = {&solver_one_hot, &solver_top_k, &solver_grid_path, NULL};

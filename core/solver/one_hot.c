@@ -1,0 +1,58 @@
+/* The largest of n scores. */
+#include <math.h>
+#include <string.h>
+
+#include "base/status.h"
+#include "solver.h"
+
+static mg_status prepare(mg_solver *s, const settings *given) {
+  s->n = settings_count(given, "n");
+  return MG_OK;
+}
+
+static int64_t scratch_bytes(const mg_solver *s) {
+  (void)s;
+  return 0;
+}
+
+/* z is 1 at the first of the largest entries. O(n). */
+static mg_status solve(const mg_solver *s, solver_rows *rows, void *scratch) {
+  (void)scratch;
+  for (int64_t r = 0; r < rows->count; r++) {
+    const mg_real *theta = rows->theta + r * s->n;
+    int64_t best = 0;
+    for (int64_t i = 0; i < s->n; i++) {
+      if (theta[i] == -INFINITY)
+        return solver_fail(s, rows, r, MG_BAD_ARGUMENT, "score at entry %lld is -inf",
+                           (long long)i + 1);
+      if (theta[i] > theta[best]) best = i;
+    }
+    mg_real *z = rows->z + r * s->n;
+    memset(z, 0, (size_t)s->n * sizeof *z);
+    z[best] = 1;
+    if (rows->objective) rows->objective[r] = theta[best];
+  }
+  return MG_OK;
+}
+
+static const mg_option options[] = {
+    {.name = "n", .form = "count", .doc = "entries"},
+    {0},
+};
+static const mg_option contexts[] = {{0}};
+
+const solver_kind solver_one_hot;
+const solver_kind solver_one_hot = {
+    .kind = {.name = "one_hot",
+             .sense = "max",
+             .shape = "n",
+             .doc = "the largest of n entries. theta [n] -> z [n], one 1. Ties to the smaller index, "
+                    "O(n). -inf is an error.",
+             .settings = options,
+             .contexts = contexts,
+             .is_exact = 1,
+             .is_constant_sum = 1},
+    .rows_at_once = 256,
+    .prepare = prepare,
+    .scratch_bytes = scratch_bytes,
+    .solve = solve};

@@ -1,0 +1,121 @@
+/* Files: readers and writers answer nil, message when the outside world is at fault. */
+#include <string.h>
+
+#include "binding.h"
+
+static const char *const ARRAY = "mapgrad.array";
+
+typedef struct array_box {
+  mg_array *array;
+} array_box;
+
+static int array_free(lua_State *L) {
+  array_box *box = luaL_checkudata(L, 1, ARRAY);
+  mg_array_free(box->array);
+  box->array = NULL;
+  return 0;
+}
+
+static array_box *new_box(lua_State *L) {
+  array_box *box = compat_new_userdata(L, sizeof *box);
+  box->array = NULL;
+  luaL_getmetatable(L, ARRAY);
+  lua_setmetatable(L, -2);
+  return box;
+}
+
+/* nil and the message for a file's fault; raises for any other failure. */
+static int file_failure(lua_State *L) {
+  if (mg_last_status() != MG_BAD_FILE) return raise_failure(L);
+  lua_pushnil(L);
+  lua_pushstring(L, mg_message());
+  return 2;
+}
+
+static int file_done(lua_State *L, mg_status status) {
+  if (status != MG_OK) return file_failure(L);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+/* Pushes the box's array as a tensor and drops it, so that the file's bytes do not wait for the
+ * collector. */
+static int push_array(lua_State *L, array_box *box) {
+  state *S = state_of(L);
+  int attempts = 0;
+  handle *h = handle_new(L, S);
+  do h->tensor = mg_tensor_new(mg_array_shape(box->array), mg_array_axes(box->array));
+  while (handle_again(L, h, &attempts));
+  handle_done(L, S, h);
+  mg_status status = mg_array_copy(box->array, mg_tensor_data(h->tensor));
+  mg_array_free(box->array);
+  box->array = NULL;
+  return status == MG_OK ? 1 : raise_failure(L);
+}
+
+static int read_array(lua_State *L, mg_array *(*read)(const char *)) {
+  const char *path = luaL_checkstring(L, 1);
+  array_box *box = new_box(L);
+  call_begin(L, state_of(L));
+  box->array = read(path);
+  return box->array ? push_array(L, box) : file_failure(L);
+}
+
+/* npy_read(path) -> handle, or nil, message */
+static int npy_read(lua_State *L) { return read_array(L, mg_npy_read); }
+
+static int png_read(lua_State *L) { return read_array(L, mg_png_read); }
+
+/* file_read(path, limit) -> text, or nil, message */
+static int file_read(lua_State *L) {
+  const char *path = luaL_checkstring(L, 1);
+  int64_t limit = check_integer(L, 2);
+  array_box *box = new_box(L);
+  box->array = mg_file_read(path, limit);
+  if (!box->array) return file_failure(L);
+  lua_pushlstring(L, mg_array_bytes(box->array), (size_t)mg_array_shape(box->array)[0]);
+  mg_array_free(box->array);
+  box->array = NULL;
+  return 1;
+}
+
+/* npy_write(path, h, type) -> true, or nil, message */
+static int npy_write(lua_State *L) {
+  const char *path = luaL_checkstring(L, 1), *type = luaL_optstring(L, 3, "f4");
+  mg_tensor *t = check_tensor(L, 2);
+  return file_done(L, mg_npy_write(path, mg_tensor_data(t), mg_tensor_shape(t), mg_tensor_axes(t),
+                                   type));
+}
+
+/* png_write(path, h [height, width, channels]) -> true, or nil, message */
+static int png_write(lua_State *L) {
+  const char *path = luaL_checkstring(L, 1);
+  mg_tensor *t = check_tensor(L, 2);
+  if (mg_tensor_axes(t) != 3)
+    return raise_message(L, "MG-SHAPE", "png_write: %d axes, expected height, width, channels",
+                         mg_tensor_axes(t));
+  const int64_t *shape = mg_tensor_shape(t);
+  return file_done(L, mg_png_write(path, mg_tensor_data(t), shape[0], shape[1], shape[2]));
+}
+
+/* file_write(path, text) -> true, or nil, message */
+static int file_write(lua_State *L) {
+  size_t length;
+  const char *path = luaL_checkstring(L, 1), *text = luaL_checklstring(L, 2, &length);
+  return file_done(L, mg_file_write(path, text, (int64_t)length));
+}
+
+void open_data(lua_State *L) {
+  static const luaL_Reg functions[] = {{"npy_read", npy_read},     {"npy_write", npy_write},
+                                       {"png_read", png_read},     {"png_write", png_write},
+                                       {"file_read", file_read},   {"file_write", file_write},
+                                       {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"__gc", array_free}, {NULL, NULL}};
+  if (luaL_newmetatable(L, ARRAY)) {
+    open_functions(L, methods);
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+  }
+  lua_pop(L, 1);
+  open_functions(L, functions);
+}

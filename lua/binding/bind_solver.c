@@ -1,0 +1,325 @@
+/* Solvers, noises, and the perturb-and-solve primitive. */
+#include <string.h>
+
+#include "binding.h"
+
+static const char *const SOLVER = "mapgrad.solver";
+static const char *const NOISE = "mapgrad.noise";
+
+enum { MOST_SETTINGS = 32, MOST_CONTEXTS = 8 };
+
+typedef struct solver_box {
+  mg_solver *solver;
+} solver_box;
+
+typedef struct noise_box {
+  mg_noise *noise;
+} noise_box;
+
+static mg_solver *check_solver(lua_State *L, int index) {
+  return ((solver_box *)luaL_checkudata(L, index, SOLVER))->solver;
+}
+
+static mg_noise *optional_noise(lua_State *L, int index) {
+  return lua_isnoneornil(L, index) ? NULL : ((noise_box *)luaL_checkudata(L, index, NOISE))->noise;
+}
+
+static int check_status(lua_State *L, mg_status status) {
+  return status == MG_OK ? 0 : raise_failure(L);
+}
+
+/* Reads the table at index {name = number or text} into settings; numbers live in values. */
+static int read_settings(lua_State *L, int index, mg_setting *settings, double *values) {
+  int count = 0;
+  luaL_checktype(L, index, LUA_TTABLE);
+  for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
+    if (count == MOST_SETTINGS)
+      return raise_message(L, "MG-ARGUMENT", "more than %d settings", MOST_SETTINGS);
+    if (lua_type(L, -2) != LUA_TSTRING)
+      return raise_message(L, "MG-ARGUMENT", "settings are named, got a %s as a name",
+                           luaL_typename(L, -2));
+    mg_setting *s = &settings[count];
+    *s = (mg_setting){.name = lua_tostring(L, -2)};
+    if (lua_type(L, -1) == LUA_TNUMBER || lua_isboolean(L, -1)) {
+      values[count] = lua_isboolean(L, -1) ? lua_toboolean(L, -1) : lua_tonumber(L, -1);
+      s->numbers = &values[count];
+      s->count = 1;
+    } else if (lua_type(L, -1) == LUA_TSTRING) {
+      s->text = lua_tostring(L, -1);
+    } else {
+      return raise_message(L, "MG-TYPE", "setting '%s' is a %s, expected a number or a text",
+                           s->name, luaL_typename(L, -1));
+    }
+    count++;
+  }
+  return count;
+}
+
+static void push_options(lua_State *L, const char *field, const mg_option *options) {
+  lua_newtable(L);
+  for (int i = 0; options[i].name; i++) {
+    lua_createtable(L, 0, 5);
+    lua_pushstring(L, options[i].name);
+    lua_setfield(L, -2, "name");
+    lua_pushstring(L, options[i].form);
+    lua_setfield(L, -2, "form");
+    lua_pushstring(L, options[i].preset); /* nil for NULL */
+    lua_setfield(L, -2, "preset");
+    lua_pushstring(L, options[i].doc);
+    lua_setfield(L, -2, "doc");
+    lua_pushboolean(L, options[i].is_index);
+    lua_setfield(L, -2, "is_index");
+    lua_rawseti(L, -2, i + 1);
+  }
+  lua_setfield(L, -2, field);
+}
+
+static int push_kinds(lua_State *L, const mg_kind *(*kind)(int)) {
+  lua_newtable(L);
+  for (int i = 0; kind(i); i++) {
+    const mg_kind *k = kind(i);
+    lua_createtable(L, 0, 7);
+    lua_pushstring(L, k->name);
+    lua_setfield(L, -2, "name");
+    lua_pushstring(L, k->sense);
+    lua_setfield(L, -2, "sense");
+    lua_pushstring(L, k->shape);
+    lua_setfield(L, -2, "shape");
+    lua_pushstring(L, k->doc);
+    lua_setfield(L, -2, "doc");
+    lua_pushboolean(L, k->is_exact);
+    lua_setfield(L, -2, "exact");
+    lua_pushboolean(L, k->is_constant_sum);
+    lua_setfield(L, -2, "constant_sum");
+    push_options(L, "settings", k->settings);
+    push_options(L, "contexts", k->contexts);
+    lua_rawseti(L, -2, i + 1);
+  }
+  return 1;
+}
+
+static int solver_kinds(lua_State *L) { return push_kinds(L, mg_solver_kind); }
+
+static int noise_kinds(lua_State *L) { return push_kinds(L, mg_noise_kind); }
+
+/* solver_new(kind, settings) */
+static int solver_new(lua_State *L) {
+  const char *kind = luaL_checkstring(L, 1);
+  mg_setting settings[MOST_SETTINGS];
+  double values[MOST_SETTINGS];
+  int count = read_settings(L, 2, settings, values);
+  solver_box *box = compat_new_userdata(L, sizeof *box);
+  box->solver = NULL;
+  luaL_getmetatable(L, SOLVER);
+  lua_setmetatable(L, -2);
+  box->solver = mg_solver_new(kind, settings, count);
+  return box->solver ? 1 : raise_failure(L);
+}
+
+static int solver_free(lua_State *L) {
+  solver_box *box = luaL_checkudata(L, 1, SOLVER);
+  mg_solver_free(box->solver);
+  box->solver = NULL;
+  return 0;
+}
+
+static int solver_size(lua_State *L) {
+  lua_pushnumber(L, (lua_Number)mg_solver_size(check_solver(L, 1)));
+  return 1;
+}
+
+/* noise_new(kind, settings) */
+static int noise_new(lua_State *L) {
+  const char *kind = luaL_checkstring(L, 1);
+  mg_setting settings[MOST_SETTINGS];
+  double values[MOST_SETTINGS];
+  int count = read_settings(L, 2, settings, values);
+  noise_box *box = compat_new_userdata(L, sizeof *box);
+  box->noise = NULL;
+  luaL_getmetatable(L, NOISE);
+  lua_setmetatable(L, -2);
+  box->noise = mg_noise_new(kind, settings, count);
+  return box->noise ? 1 : raise_failure(L);
+}
+
+/* noise_given(h, samples, batch, n): the caller keeps h */
+static int noise_given(lua_State *L) {
+  mg_tensor *t = check_tensor(L, 1);
+  int64_t samples = check_integer(L, 2), batch = check_integer(L, 3), n = check_integer(L, 4);
+  noise_box *box = compat_new_userdata(L, sizeof *box);
+  box->noise = NULL;
+  luaL_getmetatable(L, NOISE);
+  lua_setmetatable(L, -2);
+  if (samples * batch * n != mg_tensor_size(t))
+    return raise_message(L, "MG-SHAPE", "noise.given: %f numbers, expected %f",
+                         (double)mg_tensor_size(t), (double)(samples * batch * n));
+  box->noise = mg_noise_given(mg_tensor_data(t), samples, batch, n);
+  return box->noise ? 1 : raise_failure(L);
+}
+
+static int noise_free(lua_State *L) {
+  noise_box *box = luaL_checkudata(L, 1, NOISE);
+  mg_noise_free(box->noise);
+  box->noise = NULL;
+  return 0;
+}
+
+/* noise_cumulants(noise) -> mean, variance, third, fourth */
+static int noise_cumulants(lua_State *L) {
+  double c[4];
+  check_status(L, mg_noise_cumulants(optional_noise(L, 1), c));
+  for (int i = 0; i < 4; i++) lua_pushnumber(L, c[i]);
+  return 4;
+}
+
+/* Reads the list at index of {name, handle, rows} into contexts. */
+static int read_contexts(lua_State *L, int index, mg_context *contexts) {
+  if (lua_isnoneornil(L, index)) return 0;
+  luaL_checktype(L, index, LUA_TTABLE);
+  int count = (int)lua_rawlen(L, index);
+  if (count > MOST_CONTEXTS)
+    return raise_message(L, "MG-ARGUMENT", "more than %d contexts", MOST_CONTEXTS);
+  for (int i = 0; i < count; i++) {
+    lua_rawgeti(L, index, i + 1);
+    for (int j = 1; j <= 3; j++) lua_rawgeti(L, -j, j);
+    mg_tensor *t = check_tensor(L, -2);
+    int64_t rows = check_integer(L, -1);
+    contexts[i] = (mg_context){.name = luaL_checkstring(L, -3),
+                               .values = mg_tensor_data(t),
+                               .rows = rows,
+                               .width = rows > 0 ? mg_tensor_size(t) / rows : 0};
+    lua_pop(L, 4);
+  }
+  return count;
+}
+
+static int push_report(lua_State *L, const mg_report *report) {
+  lua_pushnumber(L, (lua_Number)report->solves);
+  lua_pushnumber(L, (lua_Number)report->repaired);
+  return 2;
+}
+
+/* Makes an empty tensor handle of the shape at index. */
+static handle *new_output(lua_State *L, int index) {
+  int64_t shape[MG_MAX_AXES];
+  int axes = check_shape(L, index, shape), attempts = 0;
+  state *S = state_of(L);
+  handle *h = handle_new(L, S);
+  do h->tensor = mg_tensor_new(shape, axes);
+  while (handle_again(L, h, &attempts));
+  handle_done(L, S, h);
+  return h;
+}
+
+static void expect_size(lua_State *L, const char *name, const mg_tensor *t, int64_t a, int64_t b,
+                        int64_t c) {
+  double expected = (double)a * (double)b * (double)c, got = (double)mg_tensor_size(t);
+  if (expected != got)
+    raise_message(L, "MG-SHAPE", "%s: %.0f entries, expected %.0f", name, got, expected);
+}
+
+/* solver_solve(solver, theta, contexts) -> z of theta's shape, list of objectives, solves, repaired */
+static int solver_solve(lua_State *L) {
+  mg_solver *s = check_solver(L, 1);
+  mg_tensor *theta = check_tensor(L, 2);
+  mg_context contexts[MOST_CONTEXTS];
+  int count = read_contexts(L, 3, contexts), attempts = 0;
+  int64_t rows = mg_tensor_size(theta) / mg_solver_size(s);
+  expect_size(L, "solver", theta, rows, mg_solver_size(s), 1);
+  double *objective = compat_new_userdata(L, (size_t)(rows ? rows : 1) * sizeof *objective);
+  state *S = state_of(L);
+  handle *h = handle_new(L, S);
+  do h->tensor = mg_tensor_new(mg_tensor_shape(theta), mg_tensor_axes(theta));
+  while (handle_again(L, h, &attempts));
+  handle_done(L, S, h);
+  mg_report report = {0};
+  check_status(L, mg_solver_solve(s, mg_tensor_data(theta), contexts, count,
+                                  mg_tensor_data(h->tensor), objective, &report, rows));
+  lua_createtable(L, (int)rows, 0);
+  for (int64_t i = 0; i < rows; i++) {
+    lua_pushnumber(L, objective[i]);
+    lua_rawseti(L, -2, (int)(i + 1));
+  }
+  return 2 + push_report(L, &report);
+}
+
+/* perturb(noise, seed, stream, index, temperature, theta, theta_samples, samples, batch, first, n,
+ * shape) */
+static int perturb(lua_State *L) {
+  mg_noise *noise = optional_noise(L, 1);
+  mg_draw draw = check_draw(L, 2);
+  double temperature = luaL_checknumber(L, 5);
+  mg_tensor *theta = check_tensor(L, 6);
+  int64_t theta_samples = check_integer(L, 7), samples = check_integer(L, 8);
+  int64_t batch = check_integer(L, 9), first = check_integer(L, 10), n = check_integer(L, 11);
+  expect_size(L, "perturb: theta", theta, theta_samples, batch, n);
+  handle *h = new_output(L, 12);
+  expect_size(L, "perturb: result", h->tensor, samples, batch, n);
+  check_status(L, mg_perturb(noise, &draw, temperature, mg_tensor_data(theta), theta_samples,
+                             samples, batch, first, n, mg_tensor_data(h->tensor)));
+  return 1;
+}
+
+/* perturb_solve(solver, noise, seed, stream, index, temperature, theta, theta_samples, samples, batch,
+ * first, contexts, shape) -> z, solves, repaired */
+static int perturb_solve(lua_State *L) {
+  mg_solver *s = check_solver(L, 1);
+  mg_noise *noise = optional_noise(L, 2);
+  mg_draw draw = check_draw(L, 3);
+  double temperature = luaL_checknumber(L, 6);
+  mg_tensor *theta = check_tensor(L, 7);
+  int64_t theta_samples = check_integer(L, 8), samples = check_integer(L, 9);
+  int64_t batch = check_integer(L, 10), first = check_integer(L, 11);
+  mg_context contexts[MOST_CONTEXTS];
+  int count = read_contexts(L, 12, contexts);
+  expect_size(L, "perturb_solve: theta", theta, theta_samples, batch, mg_solver_size(s));
+  handle *h = new_output(L, 13);
+  expect_size(L, "perturb_solve: result", h->tensor, samples, batch, mg_solver_size(s));
+  mg_report report = {0};
+  check_status(L, mg_perturb_solve(s, noise, &draw, temperature, mg_tensor_data(theta),
+                                   theta_samples, samples, batch, first, contexts, count,
+                                   mg_tensor_data(h->tensor), &report));
+  return 1 + push_report(L, &report);
+}
+
+/* noise_sample(noise, seed, stream, index, samples, batch, first, n, shape) */
+static int noise_sample(lua_State *L) {
+  mg_noise *noise = optional_noise(L, 1);
+  mg_draw draw = check_draw(L, 2);
+  int64_t samples = check_integer(L, 5), batch = check_integer(L, 6);
+  int64_t first = check_integer(L, 7), n = check_integer(L, 8);
+  handle *h = new_output(L, 9);
+  expect_size(L, "noise: result", h->tensor, samples, batch, n);
+  check_status(L, mg_noise_sample(noise, &draw, samples, batch, first, n,
+                                  mg_tensor_data(h->tensor)));
+  return 1;
+}
+
+/* A type with a finalizer. */
+static void open_type(lua_State *L, const char *type, lua_CFunction release) {
+  if (luaL_newmetatable(L, type)) {
+    const luaL_Reg methods[] = {{"__gc", release}, {NULL, NULL}};
+    open_functions(L, methods);
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+  }
+  lua_pop(L, 1);
+}
+
+void open_solvers(lua_State *L) {
+  static const luaL_Reg functions[] = {{"solver_kinds", solver_kinds},
+                                       {"solver_new", solver_new},
+                                       {"solver_size", solver_size},
+                                       {"solver_solve", solver_solve},
+                                       {"noise_kinds", noise_kinds},
+                                       {"noise_new", noise_new},
+                                       {"noise_given", noise_given},
+                                       {"noise_sample", noise_sample},
+                                       {"noise_cumulants", noise_cumulants},
+                                       {"perturb", perturb},
+                                       {"perturb_solve", perturb_solve},
+                                       {NULL, NULL}};
+  open_type(L, SOLVER, solver_free);
+  open_type(L, NOISE, noise_free);
+  open_functions(L, functions);
+}

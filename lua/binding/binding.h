@@ -1,0 +1,69 @@
+/* What the files of the binding share: the per-state record, handles, arguments, errors.
+ *
+ * A tensor handle is a userdata made *before* the tensor it will hold, so that no error between the
+ * two can leak. Handles stand in a list in the order of their making, for scopes. */
+#ifndef BINDING_H
+#define BINDING_H
+#include "lua_compat.h"
+#include "mapgrad.h"
+
+/* One tensor as Lua sees it. tensor is NULL once freed. */
+typedef struct handle {
+  mg_tensor *tensor;
+  struct handle *older, *newer; /* in the list of the state */
+  double sequence;              /* number of its making */
+  int listed, spared;           /* in the list; not to be freed by the scope that ends now */
+} handle;
+
+/* What belongs to one Lua state; the first upvalue of every function of the module. */
+typedef struct state {
+  lua_State *main;
+  handle *newest;
+  double sequence;
+  int64_t live, debt, base, collections; /* bytes of tensors; see pressure() in handle.c */
+  lua_Hook hook;                         /* as found when the running call began */
+  int hook_mask, hook_count;
+  char root[256]; /* folder of the Lua modules: errors are placed outside of it */
+} state;
+
+state *state_of(lua_State *L);
+
+/* Notes that a call starts that may be interrupted. */
+void call_begin(lua_State *L, state *S);
+
+/* Raises a Lua error for the core's last failure, placed at the script's line. */
+int raise_failure(lua_State *L);
+/* Raises an error with a message of the binding's own; code is "MG-ARGUMENT" and the like. */
+int raise_message(lua_State *L, const char *code, const char *format, ...);
+
+/* Pushes an empty handle. */
+handle *handle_new(lua_State *L, state *S);
+/* After h->tensor = ...: 1 if memory ran out the first time and was collected, so try again.
+ * attempts starts at 0. */
+int handle_again(lua_State *L, handle *h, int *attempts);
+/* Counts the new tensor; raises if there is none. Returns 1 (the handle is on the stack). */
+int handle_done(lua_State *L, state *S, handle *h);
+/* Frees the tensor of a handle; harmless when done. */
+void handle_free(state *S, handle *h);
+
+/* The tensor at a stack index; raises if it is none or was freed. */
+mg_tensor *check_tensor(lua_State *L, int index);
+/* The same, NULL for nil or none. */
+mg_tensor *optional_tensor(lua_State *L, int index);
+/* A number without fraction; raises otherwise. */
+int64_t check_integer(lua_State *L, int index);
+int check_int(lua_State *L, int index);
+/* Reads the list at index into shape[MG_MAX_AXES], returns its length. */
+int check_shape(lua_State *L, int index, int64_t *shape);
+/* Three arguments from index on: seed, name of the stream, position. */
+mg_draw check_draw(lua_State *L, int index);
+
+/* Functions that the files add to the module's table, which is at the top of the stack. */
+void open_functions(lua_State *L, const luaL_Reg *functions);
+void open_handles(lua_State *L);
+void open_ops(lua_State *L);
+void open_solvers(lua_State *L);
+void open_data(lua_State *L);
+void open_system(lua_State *L);
+
+#endif

@@ -1,0 +1,193 @@
+/* The module: its state, errors placed at the script's line, arguments, and the list of its parts. */
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "binding.h"
+
+static const char KEY = 0; /* its address names the state in the registry */
+
+state *state_of(lua_State *L) { return lua_touserdata(L, lua_upvalueindex(1)); }
+
+void open_functions(lua_State *L, const luaL_Reg *functions) {
+  lua_pushlightuserdata(L, (void *)&KEY);
+  lua_rawget(L, LUA_REGISTRYINDEX);
+  luaL_setfuncs(L, functions, 1);
+}
+
+/* Ctrl-C under the stock interpreters sets a hook on the main state: one that was not there when the
+ * call began means stop. */
+static int poll_hook(void *pointer) {
+  const state *S = pointer;
+  return lua_gethook(S->main) != S->hook;
+}
+
+void call_begin(lua_State *L, state *S) {
+  (void)L;
+  S->hook = lua_gethook(S->main);
+  S->hook_mask = lua_gethookmask(S->main);
+  S->hook_count = lua_gethookcount(S->main);
+  mg_interrupt_poll(poll_hook, S);
+}
+
+static const char *code_of(mg_status status) {
+  switch (status) {
+    case MG_BAD_ARGUMENT: return "MG-ARGUMENT";
+    case MG_BAD_SHAPE: return "MG-SHAPE";
+    case MG_NO_SOLUTION: return "MG-NO-SOLUTION";
+    case MG_NO_MEMORY: return "MG-MEMORY";
+    case MG_BAD_FILE: return "MG-FILE";
+    case MG_INTERRUPTED: return "MG-INTERRUPTED";
+    case MG_OK: break;
+  }
+  return "MG-BUG";
+}
+
+/* Whether a function is one of ours (C, or a Lua file below the root). */
+static int is_ours(const state *S, const lua_Debug *ar) {
+  if (strcmp(ar->what, "C") == 0 || ar->currentline < 0) return 1;
+  size_t length = strlen(S->root);
+  return length > 0 && ar->source[0] == '@' && strncmp(ar->source + 1, S->root, length) == 0;
+}
+
+/* Pushes "file:line: " of the innermost function that is not ours, or "". */
+static void push_place(lua_State *L, const state *S) {
+  lua_Debug ar;
+  for (int level = 0; lua_getstack(L, level, &ar); level++) {
+    if (!lua_getinfo(L, "Sl", &ar) || is_ours(S, &ar)) continue;
+    lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
+    return;
+  }
+  lua_pushliteral(L, "");
+}
+
+/* Raises the text on top of the stack. */
+static int raise_text(lua_State *L, const char *code) {
+  lua_pushlightuserdata(L, (void *)&KEY);
+  lua_rawget(L, LUA_REGISTRYINDEX);
+  push_place(L, lua_touserdata(L, -1));
+  lua_insert(L, -3);
+  lua_pop(L, 1); /* the state */
+  lua_pushfstring(L, " [%s]", code);
+  lua_concat(L, 3);
+  return lua_error(L);
+}
+
+int raise_message(lua_State *L, const char *code, const char *format, ...) {
+  char text[512];
+  va_list values;
+  va_start(values, format);
+  vsnprintf(text, sizeof text, format, values);
+  va_end(values);
+  lua_pushstring(L, text);
+  return raise_text(L, code);
+}
+
+int raise_failure(lua_State *L) {
+  mg_status status = mg_last_status();
+  if (status == MG_INTERRUPTED) {
+    lua_pushlightuserdata(L, (void *)&KEY);
+    lua_rawget(L, LUA_REGISTRYINDEX);
+    const state *S = lua_touserdata(L, -1);
+    lua_sethook(S->main, S->hook, S->hook_mask, S->hook_count);
+    mg_interrupt_set(0);
+    mg_time_limit_set(0);
+    lua_pop(L, 1);
+  }
+  lua_pushstring(L, mg_message());
+  return raise_text(L, code_of(status));
+}
+
+int64_t check_integer(lua_State *L, int index) {
+  lua_Number value = lua_tonumber(L, index);
+  if (lua_type(L, index) != LUA_TNUMBER)
+    return raise_message(L, "MG-TYPE", "expected an integer, got %s", luaL_typename(L, index));
+  if (value != floor(value) || fabs(value) > 0x1p53)
+    return raise_message(L, "MG-ARGUMENT", "expected an integer, got %.17g", (double)value);
+  return (int64_t)value;
+}
+
+int check_int(lua_State *L, int index) {
+  int64_t value = check_integer(L, index);
+  if (value < -(1 << 30) || value > 1 << 30)
+    return raise_message(L, "MG-ARGUMENT", "%.17g is too large", (double)value);
+  return (int)value;
+}
+
+int check_shape(lua_State *L, int index, int64_t *shape) {
+  luaL_checktype(L, index, LUA_TTABLE);
+  int axes = (int)lua_rawlen(L, index);
+  if (axes > MG_MAX_AXES)
+    return raise_message(L, "MG-SHAPE", "a shape of %d axes, expected at most %d", axes, MG_MAX_AXES);
+  for (int i = 0; i < axes; i++) {
+    lua_rawgeti(L, index, i + 1);
+    shape[i] = check_integer(L, -1);
+    lua_pop(L, 1);
+  }
+  return axes;
+}
+
+mg_draw check_draw(lua_State *L, int index) {
+  mg_draw draw = {.seed = (uint64_t)check_integer(L, index),
+                  .stream = mg_stream(luaL_checkstring(L, index + 1)),
+                  .index = (uint64_t)check_integer(L, index + 2)};
+  return draw;
+}
+
+/* fail(code, message): raises at the script's line */
+static int lua_fail(lua_State *L) {
+  const char *code = luaL_checkstring(L, 1);
+  lua_pushvalue(L, 2);
+  luaL_checkstring(L, -1);
+  return raise_text(L, code);
+}
+
+/* place(): "file:line: " of the script */
+static int place(lua_State *L) {
+  push_place(L, state_of(L));
+  return 1;
+}
+
+/* root(folder): where the Lua modules lie */
+static int set_root(lua_State *L) {
+  state *S = state_of(L);
+  snprintf(S->root, sizeof S->root, "%s", luaL_checkstring(L, 1));
+  return 0;
+}
+
+/* Pushes the state of this Lua state, made at the first call. */
+static void open_state(lua_State *L) {
+  lua_pushlightuserdata(L, (void *)&KEY);
+  lua_rawget(L, LUA_REGISTRYINDEX);
+  if (lua_isnil(L, -1)) {
+    lua_pushlightuserdata(L, (void *)&KEY);
+    state *S = compat_new_userdata(L, sizeof *S);
+    memset(S, 0, sizeof *S);
+    S->main = compat_main_state(L);
+    lua_rawset(L, LUA_REGISTRYINDEX);
+  }
+  lua_pop(L, 1);
+}
+
+static int open_module(lua_State *L) {
+  static const luaL_Reg functions[] = {
+      {"fail", lua_fail}, {"place", place}, {"root", set_root}, {NULL, NULL}};
+  open_state(L);
+  lua_newtable(L);
+  open_functions(L, functions);
+  open_handles(L);
+  open_ops(L);
+  open_solvers(L);
+  open_data(L);
+  open_system(L);
+  return 1;
+}
+
+#ifdef MG_DOUBLE
+int luaopen_mapgrad_core_double(lua_State *L);
+int luaopen_mapgrad_core_double(lua_State *L) { return open_module(L); }
+#else
+int luaopen_mapgrad_core(lua_State *L);
+int luaopen_mapgrad_core(lua_State *L) { return open_module(L); }
+#endif

@@ -1,0 +1,191 @@
+--- The tape: what recorded operations leave behind, and its replay.
+--
+-- A recorded tensor carries its number `id` (they grow with time), its `rule`, its inputs `a`, `b`, `c`
+-- and the rule's option `o`; a leaf carries `id` and `leaf`. Backward replays by descending id: an
+-- operation has a larger id than its inputs, so each is reached after all its uses, without recursion.
+-- Gradients are handles; a gradient is added to in place only when it is known to be nobody else's.
+local check = require "mapgrad.check"
+local compat = require "mapgrad.compat"
+local core = require "mapgrad.real"
+local tensor = require "mapgrad.tensor"
+
+local tape = {}
+
+local Tensor = tensor.metatable
+local setmetatable = setmetatable
+local last_id = 0
+local recording = true
+
+-- The rule of a node whose backward has been done.
+local USED = { name = "used" }
+
+local function next_id()
+  last_id = last_id + 1
+  return last_id
+end
+
+--- Makes a tensor a leaf: backward leaves its gradient in t.grad.
+function tape.watch(t)
+  if t.rule then
+    check.fail("MG-AUTOGRAD", "watch: this tensor is the result of a recorded operation; watch its inputs, "
+      .. "or its t:detach()")
+  end
+  if not t.id then
+    t.id = next_id()
+    t.leaf = true
+  end
+  return t
+end
+
+--- Whether operations are recorded now.
+function tape.is_recording()
+  return recording
+end
+
+--- Calls f(...) without recording.
+function tape.pause(f, ...)
+  local before = recording
+  recording = false
+  local results = compat.pack(pcall(f, ...))
+  recording = before
+  if not results[1] then error(results[2], 0) end
+  return compat.unpack(results, 2, results.n)
+end
+
+--- Applies a rule to one tensor and an option.
+function tape.apply1(rule, a, o)
+  local handle = rule.forward(a.handle, o)
+  if recording and a.id then
+    last_id = last_id + 1
+    return setmetatable({ handle = handle, id = last_id, rule = rule, a = a, o = o }, Tensor)
+  end
+  return setmetatable({ handle = handle, id = false }, Tensor)
+end
+
+--- Applies a rule to two tensors and an option.
+function tape.apply2(rule, a, b, o)
+  local handle = rule.forward(a.handle, b.handle, o)
+  if recording and (a.id or b.id) then
+    last_id = last_id + 1
+    return setmetatable({ handle = handle, id = last_id, rule = rule, a = a, b = b, o = o }, Tensor)
+  end
+  return setmetatable({ handle = handle, id = false }, Tensor)
+end
+
+--- Applies a rule to three tensors, the third of which may be nil, and an option.
+function tape.apply3(rule, a, b, c, o)
+  local handle = rule.forward(a.handle, b.handle, c and c.handle, o)
+  if recording and (a.id or b.id or (c and c.id)) then
+    local node = { handle = handle, id = next_id(), rule = rule, a = a, b = b, c = c, o = o }
+    return setmetatable(node, Tensor)
+  end
+  return setmetatable({ handle = handle, id = false }, Tensor)
+end
+
+--- Records the result of an operation with any number of inputs.
+-- @param rule    with pullback(saved, handle) -> list of gradient handles, false where there is none
+-- @param result  a tensor without history
+-- @param inputs  list of tensors
+-- @param saved   what pullback gets
+function tape.record(rule, result, inputs, saved)
+  if not recording then return result end
+  for _, input in ipairs(inputs) do
+    if input.id then
+      result.id, result.rule, result.inputs, result.o = next_id(), rule, inputs, saved
+      return result
+    end
+  end
+  return result
+end
+
+-- Adds a gradient to what a node has got so far. owned: nobody else holds this handle's storage.
+local function give(state, node, gradient, owned)
+  local id = node.id
+  local sum = state.gradient[id]
+  if not sum then
+    state.gradient[id], state.owned[id] = gradient, owned
+    state.node[id], state.open = node, state.open + 1
+  elseif state.owned[id] then
+    core.accumulate(sum, 1, gradient, 1)
+  else
+    state.gradient[id] = core.binary(core.binary_kinds.add, sum, gradient)
+    state.owned[id] = true
+  end
+end
+
+-- A leaf keeps its gradient, added to what it had.
+local function keep(leaf, gradient, owned)
+  local grad = rawget(leaf, "grad")
+  if grad then
+    core.accumulate(grad.handle, 1, gradient, 1)
+  else
+    rawset(leaf, "grad", tensor.wrap(owned and gradient or core.affine(gradient, 1, 0)))
+  end
+end
+
+-- Passes a node's gradient to its inputs.
+local function replay(state, node, gradient)
+  local rule = node.rule
+  if rule.pullback then
+    for i, g in ipairs(rule.pullback(node.o, gradient)) do
+      if g and node.inputs[i].id then give(state, node.inputs[i], g, false) end
+    end
+    return
+  end
+  local a, b, c = node.a, node.b, node.c
+  local want_a, want_b, want_c = a.id, b and b.id, c and c.id
+  local da, db, dc = rule.vjp(gradient, node.handle, a.handle, b and b.handle, c and c.handle, node.o,
+    want_a, want_b, want_c)
+  if want_a then give(state, a, da, da ~= gradient and not rule.shares) end
+  if want_b then give(state, b, db, db ~= gradient) end
+  if want_c then give(state, c, dc, dc ~= gradient) end
+end
+
+local function forget(node)
+  node.rule, node.a, node.b, node.c, node.o, node.inputs = USED, nil, nil, nil, nil, nil
+end
+
+local function run(state, id)
+  while state.open > 0 do
+    local node = state.node[id]
+    if node then
+      local gradient, owned = state.gradient[id], state.owned[id]
+      state.node[id], state.gradient[id], state.owned[id] = nil, nil, nil
+      state.open = state.open - 1
+      if node.leaf then
+        keep(node, gradient, owned)
+      elseif node.rule == USED then
+        check.fail("MG-AUTOGRAD", "backward: this graph was already used; compute the result anew")
+      else
+        replay(state, node, gradient)
+        forget(node)
+      end
+    end
+    id = id - 1
+  end
+end
+
+--- Gradients of <dy, y> for all watched tensors that y depends on, added to their grad. Each recorded
+-- operation is used once. Second derivatives are not offered: gradients have no history.
+-- @param y   a recorded tensor
+-- @param dy  tensor of y's shape; may be left out if y has one entry
+function tape.backward(y, dy)
+  if not y.id then
+    check.fail("MG-AUTOGRAD", "backward: this tensor has no history; watch an input before computing it "
+      .. "(gradients have none: second derivatives are not offered)")
+  end
+  if not dy then
+    if y:count() ~= 1 then
+      check.fail("MG-AUTOGRAD", "backward: a tensor of %d entries needs a gradient: y:backward(dy)", y:count())
+    end
+    dy = tensor.full(y:shape(), 1)
+  elseif table.concat(dy:shape(), "x") ~= table.concat(y:shape(), "x") then
+    check.fail("MG-SHAPE", "backward: the gradient has shape %s, the tensor %s",
+      table.concat(dy:shape(), "x"), table.concat(y:shape(), "x"))
+  end
+  local state = { gradient = {}, owned = {}, node = {}, open = 0 }
+  give(state, y, dy.handle, false)
+  tape.pause(run, state, y.id)
+end
+
+return tape

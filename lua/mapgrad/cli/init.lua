@@ -1,0 +1,142 @@
+--- The command `mapgrad`: finds the command asked for, parses its arguments, returns the exit code.
+-- Results go to stdout, everything else to stderr. No output uses colours, so NO_COLOR is honoured.
+-- A module below `cli` describes one command: name, summary, examples, declare(parser), and
+-- run(arguments, help_text) -> exit code. The C module is loaded by the commands that need it, after
+-- --double has chosen it.
+-- @module mapgrad.cli
+local argparse = require "argparse"
+local failure = require "mapgrad.failure"
+
+local cli = {}
+
+--- Exit codes: the same for all commands.
+cli.codes = { ok = 0, failed = 1, usage = 2, no_input = 66, bug = 70, interrupted = 130 }
+local codes = cli.codes
+
+local version = {
+  name = "version", summary = "print the version",
+  examples = { { "mapgrad version", "also: mapgrad --version" } },
+  declare = function() end,
+  run = function()
+    print("mapgrad " .. require("mapgrad")._VERSION)
+    return codes.ok
+  end,
+}
+
+local help = {
+  name = "help", summary = "explain a command, or what the exit codes mean",
+  examples = { { "mapgrad help run" }, { "mapgrad help exit-codes" } },
+  declare = function(parser) parser:argument("topic", "a command or exit-codes"):args "?" end,
+}
+
+local commands = {
+  require "mapgrad.cli.run", require "mapgrad.cli.repl", require "mapgrad.cli.doctor", help, version,
+}
+
+local EXIT_CODES = [[
+0 ok   1 failed   2 wrong usage   66 a file is missing   70 a bug in mapgrad   130 stopped by Ctrl-C]]
+
+local EXAMPLES = {
+  { "mapgrad", "type Lua, see values; ?x explains x" },
+  { "mapgrad run experiments/warcraft_path.lua", "run an experiment" },
+  { "mapgrad run experiments/warcraft_path.lua --help", "the options it has" },
+  { "mapgrad run experiments/warcraft_path.lua --set epochs=5 --set data=terrain" },
+  { "mapgrad doctor", "what is installed, what is missing" },
+}
+
+local function example_lines(examples)
+  local lines = {}
+  for _, example in ipairs(examples) do
+    lines[#lines + 1] = example[2] and ("  %-50s %s"):format(example[1], example[2]) or "  " .. example[1]
+  end
+  return table.concat(lines, "\n")
+end
+
+-- Examples first, then what argparse writes.
+local function help_text(title, examples, parser, last)
+  local parts = { title, "Examples:\n" .. example_lines(examples), parser:get_help() }
+  if last then parts[#parts + 1] = last end
+  return table.concat(parts, "\n\n")
+end
+
+local function new_parser()
+  local parser = argparse("mapgrad"):add_help(false):require_command(false):command_target("command")
+    :help_max_width(80):help_description_margin(26)
+  parser:flag("-h --help", "show this text")
+  parser:flag("--version", "print the version")
+  parser:flag("--double", "compute in double precision")
+  local by_name = {}
+  for _, command in ipairs(commands) do
+    local sub = parser:command(command.name, command.summary):add_help(false)
+    sub:flag("-h --help", "show this text")
+    command.declare(sub)
+    by_name[command.name] = { command = command, parser = sub }
+  end
+  return parser, by_name
+end
+
+local function text_of(entry)
+  local command = entry.command
+  return help_text(("mapgrad %s: %s"):format(command.name, command.summary), command.examples, entry.parser)
+end
+
+local function main_text(parser)
+  return help_text("mapgrad: discrete solvers inside gradient learning", EXAMPLES, parser,
+    "Exit codes:\n" .. "  " .. EXIT_CODES)
+end
+
+--- Writes a usage error to stderr.
+-- @treturn number the exit code
+function cli.usage_error(message, command)
+  io.stderr:write(("error: %s\n  more: mapgrad %s--help\n"):format(message, command and command .. " " or ""))
+  return codes.usage
+end
+
+local function show_topic(topic, parser, by_name)
+  if topic == nil then
+    print(main_text(parser))
+  elseif topic == "exit-codes" then
+    print(EXIT_CODES)
+  elseif by_name[topic] then
+    print(text_of(by_name[topic]))
+  else
+    return cli.usage_error(("no help on '%s'"):format(topic))
+  end
+  return codes.ok
+end
+
+-- The double module under the float module's name: before anything requires that.
+local function choose_real(double)
+  if double then
+    package.preload["mapgrad.core"] = function() return require "mapgrad.core_double" end
+  end
+end
+
+local function dispatch(words)
+  local parser, by_name = new_parser()
+  local ok, arguments = parser:pparse(words)
+  if not ok then return cli.usage_error(arguments) end
+  choose_real(arguments.double)
+  local entry = by_name[arguments.command or (arguments.version and "version") or "repl"]
+  if entry.command == help then return show_topic(arguments.topic, parser, by_name) end
+  if arguments.help and not arguments.command then return show_topic(nil, parser, by_name) end
+  local text = text_of(entry)
+  if arguments.help and not entry.command.own_help then
+    print(text)
+    return codes.ok
+  end
+  return entry.command.run(arguments, text, cli)
+end
+
+--- Runs the command.
+-- @tparam table words the arguments
+-- @treturn number the exit code
+function cli.main(words)
+  local ok, result = failure.catch(dispatch, words)
+  if ok then return result end
+  if failure.is_interrupt(result) then return codes.interrupted end
+  io.stderr:write("internal error, please report it:\n", result.traceback, "\n")
+  return codes.bug
+end
+
+return cli

@@ -1,0 +1,8 @@
+--- Estimators: how a gradient passes a solver. Each makes a layer, called as layer(x, context) with x
+-- [batch..., shape] in the solver's own sense (scores, or costs for sense "min"), which answers
+-- solutions [samples, batch..., shape].
+local check = require "mapgrad.check"
+
+local NAMES = { "imle", "identity", "blackbox", "straight_through" }
+
+return check.registry("estimator", NAMES, function(name) return require("mapgrad.estimator." .. name) end)

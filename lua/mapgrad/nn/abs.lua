@@ -1,0 +1,2 @@
+--- Absolute value |x| of each entry; gradient 0 at 0.
+return require "mapgrad.nn.activation" "abs"

@@ -1,0 +1,2 @@
+--- Rectifier max(x, 0) of each entry; gradient 0 at 0.
+return require "mapgrad.nn.activation" "relu"

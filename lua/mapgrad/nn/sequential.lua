@@ -1,0 +1,23 @@
+--- Layers one after the other.
+local check = require "mapgrad.check"
+local lambda = require "mapgrad.nn.lambda"
+local module = require "mapgrad.nn.module"
+
+--- A chain of layers.
+-- @param layers  list of modules; functions and other callable values become `nn.lambda`
+-- @return a module; its children are named "1", "2", ..., and net[i] is the i-th
+-- @usage nn.sequential { nn.linear(4, 8), nn.relu(), function(x) return x:mean(-1) end }
+return function(layers)
+  local children = {}
+  for i, layer in ipairs(check.value("nn.sequential", layers, check.any())) do
+    if check.type_of(layer) ~= "mapgrad.module" then layer = lambda(layer) end
+    children[i] = { ("%d"):format(i), layer }
+  end
+  return module {
+    title = "sequential", children = children,
+    forward = function(_, x)
+      for i = 1, #children do x = children[i][2](x) end
+      return x
+    end,
+  }
+end

@@ -1,0 +1,2 @@
+--- log(1 + exp(x)) of each entry: positive outputs.
+return require "mapgrad.nn.activation" "softplus"

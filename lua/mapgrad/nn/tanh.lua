@@ -1,0 +1,2 @@
+--- Hyperbolic tangent of each entry.
+return require "mapgrad.nn.activation" "tanh"

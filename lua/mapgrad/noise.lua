@@ -1,0 +1,86 @@
+--- Noises: noise.gumbel(), noise.normal(), noise.sum_of_gamma { k = 10 }, noise.given(tensor).
+--
+-- The numbers of a noise are a function of (seed, stream, draw, instance, sample, entry) and of nothing
+-- else, so a backward pass has the noise of its forward pass without keeping it.
+local check = require "mapgrad.check"
+local core = require "mapgrad.real"
+local random = require "mapgrad.random"
+local show = require "mapgrad.show"
+local tensor = require "mapgrad.tensor"
+
+local methods = {}
+local Noise = { __name = "mapgrad.noise", __index = methods }
+
+local FORMS = { count = check.count, positive = check.positive, real = check.real }
+
+local function constructor(kind)
+  local rules = {}
+  for _, setting in ipairs(kind.settings) do
+    local preset = setting.preset
+    if setting.form == "flag" then
+      rules[setting.name] = check.flag(preset ~= "0")
+    else
+      rules[setting.name] = FORMS[setting.form](preset and tonumber(preset))
+    end
+  end
+  return function(options)
+    local o = check.options("noise." .. kind.name, options, rules)
+    return setmetatable({ name = kind.name, settings = o, kind = kind, law = core.noise_new(kind.name, o) }, Noise)
+  end
+end
+
+--- Numbers of the caller's instead of random ones: for golden files and specs.
+-- @param values  tensor [samples, batch..., n...]; every use has these numbers
+local function given(values)
+  values = tensor.of(values, "noise.given")
+  return setmetatable({ name = "given", values = values, settings = {} }, Noise)
+end
+
+--- The C noise for so many numbers.
+function methods.bound(self, samples, batch, n)
+  if self.law then return self.law end
+  if self.values:count() ~= samples * batch * n then
+    check.fail("MG-SHAPE", "noise.given: numbers of shape %s, needed are %d samples of %d instances of %d entries",
+      show.shape(self.values:shape()), samples, batch, n)
+  end
+  return core.noise_given(self.values.handle, samples, batch, n)
+end
+
+--- Draws a tensor [samples, batch, n].
+-- @param shape  {samples, batch, n}
+-- @param draw   of random.draw (default: the next of the stream "noise")
+function methods.sample(self, shape, draw)
+  draw = draw or random.draw "noise"
+  local samples, batch, n = shape[1], shape[2], shape[3]
+  if #shape ~= 3 then
+    check.fail("MG-SHAPE", "noise: expected a shape of samples, batch, n, got %s", show.shape(shape))
+  end
+  return tensor.wrap(core.noise_sample(self:bound(samples, batch, n), draw.seed, draw.stream, draw.index,
+    samples, batch, 0, n, shape))
+end
+
+--- Mean, variance, third and fourth cumulant.
+function methods.cumulants(self)
+  if not self.law then check.fail("MG-ARGUMENT", "noise.given: given numbers have no law") end
+  return core.noise_cumulants(self.law)
+end
+
+Noise.__tostring = function(self)
+  local keys, parts = {}, {}
+  for key in pairs(self.settings) do keys[#keys + 1] = key end
+  table.sort(keys)
+  for i, key in ipairs(keys) do parts[i] = ("%s = %s"):format(key, tostring(self.settings[key])) end
+  return ("%s {%s}"):format(self.name, #parts > 0 and " " .. table.concat(parts, ", ") .. " " or "")
+end
+
+local kinds, names = {}, { "given", "kinds" }
+for _, kind in ipairs(core.noise_kinds()) do
+  kinds[kind.name] = kind
+  names[#names + 1] = kind.name
+end
+
+return check.registry("noise", names, function(name)
+  if name == "given" then return given end
+  if name == "kinds" then return core.noise_kinds() end
+  return constructor(kinds[name])
+end)
