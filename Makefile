@@ -83,7 +83,8 @@ define core_rules
 CORE_$(1) := $(patsubst core/%.c,$(O)/$(1)/core/%.o,$(CORE))
 $(O)/$(1)/core/%.o: core/%.c
 	@mkdir -p $$(@D)
-	$$(C) $(define_$(1)) -c $$< -o $$@
+	@echo 'cc $$<, $(1)'
+	@$$(C) $(define_$(1)) -c $$< -o $$@
 endef
 $(foreach r,$(REALS),$(eval $(call core_rules,$(r))))
 
@@ -91,11 +92,13 @@ $(foreach r,$(REALS),$(eval $(call core_rules,$(r))))
 define module_rules
 $(O)/$(2)/$(1)/%.o: lua/binding/%.c
 	@mkdir -p $$(@D)
-	$$(C) $(define_$(2)) $$(call lua_cflags,$(1)) -c $$< -o $$@
+	@echo 'cc $$<, $(2), $(1)'
+	@$$(C) $(define_$(2)) $$(call lua_cflags,$(1)) -c $$< -o $$@
 $(OUT)/$(1)/mapgrad/core$(suffix_$(2)).so: $(CORE_$(2)) \
   $(patsubst lua/binding/%.c,$(O)/$(2)/$(1)/%.o,$(BINDING)) core/exports.map
 	@mkdir -p $$(@D)
-	$$(LINK) -o $$@ $$(filter %.o,$$^) $$(LIBS)
+	@echo 'ld $$@'
+	@$$(LINK) -o $$@ $$(filter %.o,$$^) $$(LIBS)
 endef
 $(foreach l,$(LUAS),$(foreach r,$(REALS),$(eval $(call module_rules,$(l),$(r)))))
 

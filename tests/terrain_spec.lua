@@ -94,11 +94,11 @@ describe("data.make.terrain", function()
     assert.is_false(first.image:equals(second.image))
   end)
 
-  -- Computed once on Lua 5.4; LuaJIT must find the same bits.
+  -- Computed once on Lua 5.4; the other interpreter and other processors must find the same.
   it("gives the same maps on both interpreters", function()
     local weights, sum = { 1, 3, 7, 11, 13 }, 0
     for i, kind in ipairs(set.terrain:rows(1, 40):to_list()) do sum = (sum * 31 + weights[kind] + i) % 1000003 end
-    assert.equal(CHECKSUM, sum)
+    assert.equal(169501, sum)
   end)
 
   it("has pictures within 0..1", function()

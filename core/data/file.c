@@ -1,4 +1,4 @@
-/* Reading and replacing files, and the sentences about them. No other file of the core opens one. */
+/* Reading and replacing files, and the sentences about them. Only here does the core open files. */
 #include "file.h"
 
 #include <errno.h>
@@ -159,21 +159,31 @@ mg_status file_read(file_source *f, void *out, int64_t count) {
   return MG_OK;
 }
 
-mg_status file_read_magic(file_source *f, const char *magic, int count) {
-  unsigned char head[HEAD];
-  int there = f->size < HEAD ? (int)f->size : HEAD;
-  mg_status status = file_read(f, head, there);
-  if (status != MG_OK) return status;
-  if (there < count || memcmp(head, magic, (size_t)count) != 0) {
-    char want[4 * HEAD + 1], got[4 * HEAD + 1];
-    file_show_bytes(want, magic, count);
-    file_show_bytes(got, head, there < 8 ? there : 8);
-    return file_bad(f, "wrong first bytes", 0, "expected %s, got %s (%s)", want, got,
-                    looks_like(head, there));
+mg_status file_peek(const file_source *f, void *out, int count) {
+  char *to = out;
+  for (int at = 0; at < count;) {
+    ssize_t part = pread(f->handle, to + at, (size_t)(count - at), at);
+    if (part < 0 && errno == EINTR) continue;
+    if (part < 0) return bad_call(f->format, f->path, "read the file");
+    if (part == 0)
+      return file_bad(f, "file shrank while it was read", at, "expected %d bytes, got none",
+                      count - at);
+    at += (int)part;
   }
-  f->at -= there - count;
-  f->offset = count;
   return MG_OK;
+}
+
+mg_status file_read_magic(file_source *f, const char *magic, int count) {
+  unsigned char head[HEAD] = {0};
+  int there = f->size < HEAD ? (int)f->size : HEAD;
+  mg_status status = file_peek(f, head, there);
+  if (status != MG_OK) return status;
+  if (there >= count && memcmp(head, magic, (size_t)count) == 0) return file_read(f, head, count);
+  char want[4 * HEAD + 1], got[4 * HEAD + 1];
+  file_show_bytes(want, magic, count);
+  file_show_bytes(got, head, there < 8 ? there : 8);
+  return file_bad(f, "wrong first bytes", 0, "expected %s, got %s (%s)", want, got,
+                  looks_like(head, there));
 }
 
 static mg_array *read_plain(file_source *f, int64_t limit) {
@@ -197,14 +207,15 @@ mg_array *mg_file_read(const char *path, int64_t limit) {
   if (file_open(&f, "file", path) != MG_OK) return NULL;
   mg_array *a = NULL;
   int is_gzip = 0;
-  if (gzip_detect(&f, &is_gzip) == MG_OK) a = is_gzip ? gzip_read(&f, limit) : read_plain(&f, limit);
+  if (gzip_detect(&f, &is_gzip) == MG_OK)
+    a = is_gzip ? gzip_read(&f, limit) : read_plain(&f, limit);
   file_close(&f);
   return a;
 }
 
 /* ---- writing */
 
-/* Sets target, name and folder, and the permissions that the new file takes over, or -1. */
+/* Sets target, name and folder, and the permissions of the file that is there. */
 static mg_status find_target(file_sink *s, int *permissions) {
   if (!realpath(s->path, s->target)) {
     if (errno == ENOENT && strlen(s->path) >= sizeof s->target) errno = ENAMETOOLONG;
@@ -220,7 +231,6 @@ static mg_status find_target(file_sink *s, int *permissions) {
   if (s->folder < 0) return bad_call(s->format, s->path, "open the folder of the file");
   struct stat about;
   mg_status status = MG_OK;
-  *permissions = -1;
   if (fstatat(s->folder, s->name, &about, AT_SYMLINK_NOFOLLOW) == 0) {
     *permissions = (int)(about.st_mode & 0777);
     if (!S_ISREG(about.st_mode)) status = bad_mode(s->format, s->path, about.st_mode);
@@ -238,8 +248,8 @@ static mg_status make_temporary(file_sink *s, int permissions) {
   for (int i = 0; i < TEMPORARY_TRIES && s->handle < 0 && errno == EEXIST; i++) {
     snprintf(s->temporary, sizeof s->temporary, ".mapgrad-%ld-%lld.tmp", (long)getpid(),
              (long long)atomic_fetch_add(&number, 1));
-    s->handle = openat(s->folder, s->temporary,
-                       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+    s->handle =
+        openat(s->folder, s->temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
   }
   if (s->handle < 0) return bad_call(s->format, s->path, "make a temporary file beside it");
   if (permissions >= 0 && fchmod(s->handle, (mode_t)permissions) != 0) {
@@ -292,7 +302,7 @@ static mg_status finish(file_sink *s, mg_status status) {
 
 mg_status file_write_atomic(const char *format, const char *path, file_filler fill, void *job) {
   file_sink s = {.format = format, .path = path};
-  int permissions;
+  int permissions = -1;
   mg_status status = find_target(&s, &permissions);
   if (status != MG_OK) return status;
   status = make_temporary(&s, permissions);

@@ -1,4 +1,4 @@
-/* Files: reading those whose size is known, replacing them whole, saying what is wrong with them. */
+/* Files: reading regular ones, replacing them whole, saying what is wrong with them. */
 #ifndef FILE_H
 #define FILE_H
 #include <limits.h>
@@ -26,6 +26,9 @@ void file_close(file_source *f);
 
 /* The next `count` bytes, all of them, to out. MG_BAD_FILE, MG_INTERRUPTED. */
 mg_status file_read(file_source *f, void *out, int64_t count);
+
+/* The first `count` bytes of the file, which has them, without taking them. MG_BAD_FILE. */
+mg_status file_peek(const file_source *f, void *out, int count);
 
 /* Reads the first `count` <= 16 bytes of the file, which must be `magic`; else MG_BAD_FILE naming
  * what the file looks like. */

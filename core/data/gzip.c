@@ -35,12 +35,9 @@ mg_status gzip_detect(file_source *f, int *is_gzip) {
   *is_gzip = 0;
   if (f->size < 2) return MG_OK;
   unsigned char head[2];
-  mg_status status = file_read(f, head, 2);
-  if (status != MG_OK) return status;
-  *is_gzip = head[0] == 0x1f && head[1] == 0x8b;
-  f->at -= 2; /* the buffer still holds them */
-  f->offset = 0;
-  return MG_OK;
+  mg_status status = file_peek(f, head, 2);
+  *is_gzip = status == MG_OK && head[0] == 0x1f && head[1] == 0x8b;
+  return status;
 }
 
 /* Offset in the file of the next byte that zlib will take. */

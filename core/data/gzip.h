@@ -3,12 +3,12 @@
 #define GZIP_H
 #include "file.h"
 
-/* Whether f, of which nothing has been read, starts as gzip files do. MG_BAD_FILE, MG_INTERRUPTED. */
+/* Whether f starts as gzip files do. Takes nothing from it. MG_BAD_FILE. */
 mg_status gzip_detect(file_source *f, int *is_gzip);
 
-/* The content of all members of f, of which nothing has been read, as bytes. CRC and length of each
+/* The content of all members of f as bytes; nothing has been taken from f. CRC and length of each
  * member are checked; more than `limit` >= 0 bytes are refused once that many have come out. Memory
- * grows with what has come out, not with what the file claims. NULL: MG_BAD_FILE, MG_INTERRUPTED. */
+ * grows with what has come out, not with what the file claims. MG_BAD_FILE, MG_INTERRUPTED. */
 mg_array *gzip_read(file_source *f, int64_t limit);
 
 #endif

@@ -299,7 +299,10 @@ static walk walk_of(const mg_tensor *a, const mg_tensor *b, const int64_t *shape
     int last = w.axes - 1;
     int merges = last >= 0 && w.stride[0][last] == stride[0][i] * shape[i] &&
                  w.stride[1][last] == stride[1][i] * shape[i];
-    if (!merges) w.extent[last = w.axes++] = 1;
+    if (!merges) {
+      last = w.axes++;
+      w.extent[last] = 1;
+    }
     w.extent[last] *= shape[i];
     w.stride[0][last] = stride[0][i];
     w.stride[1][last] = stride[1][i];
@@ -339,9 +342,9 @@ typedef struct binary_job {
   walk w;
   const mg_real *a, *b, *dy;
   mg_real *out;
-  double *total;      /* sums for the gradient's entries, a row of `size` for each part */
-  int64_t size;       /* entries of the gradient */
-  int64_t slice;      /* entries of the result for one index of the first axis */
+  double *total;       /* sums for the gradient's entries, a row of `size` for each part */
+  int64_t size;        /* entries of the gradient */
+  int64_t slice;       /* entries of the result for one index of the first axis */
   int64_t part_slices; /* indices of the first axis that share a part */
 } binary_job;
 

@@ -47,9 +47,9 @@ mg_tensor *mg_matmul(const mg_tensor *a, const mg_tensor *b, int transpose_a, in
   int64_t inner = a->shape[1 - turn_a];
   if (inner != b->shape[turn_b]) {
     char left[SHAPE_TEXT_BYTES], right[SHAPE_TEXT_BYTES];
-    return fail_null(MG_BAD_SHAPE, "matmul: a of shape %s%s has %lld columns, b of shape %s%s has %lld rows",
-                     shape_of(left, a), turn_a ? ", transposed," : "", (long long)inner,
-                     shape_of(right, b), turn_b ? ", transposed," : "", (long long)b->shape[turn_b]);
+    return fail_null(MG_BAD_SHAPE, "matmul: a is %s%s with %lld columns, b is %s%s with %lld rows",
+                     shape_of(left, a), turn_a ? " transposed" : "", (long long)inner,
+                     shape_of(right, b), turn_b ? " transposed" : "", (long long)b->shape[turn_b]);
   }
   int64_t shape[2] = {a->shape[turn_a], b->shape[1 - turn_b]};
   mg_tensor *c = mg_tensor_new(shape, 2);

@@ -1,6 +1,8 @@
 /* What the files of this floor share: grains, sums, the end of an operation. */
 #ifndef OP_H
 #define OP_H
+#include <stddef.h>
+
 #include "base/parallel.h"
 #include "tensor/tensor.h"
 

@@ -218,15 +218,26 @@ static void expect_size(lua_State *L, const char *name, const mg_tensor *t, int6
     raise_message(L, "MG-SHAPE", "%s: %.0f entries, expected %.0f", name, got, expected);
 }
 
-/* solver_solve(solver, theta, contexts) -> z of theta's shape, list of objectives, solves, repaired */
+/* Pushes a list of numbers. */
+static void push_numbers(lua_State *L, const double *values, int64_t count) {
+  lua_createtable(L, (int)count, 0);
+  for (int64_t i = 0; i < count; i++) {
+    lua_pushnumber(L, values[i]);
+    lua_rawseti(L, -2, (int)(i + 1));
+  }
+}
+
+/* solver_solve(solver, theta, contexts, wanted) -> z of theta's shape, solves, repaired, and if wanted
+ * the list of objectives */
 static int solver_solve(lua_State *L) {
   mg_solver *s = check_solver(L, 1);
   mg_tensor *theta = check_tensor(L, 2);
   mg_context contexts[MOST_CONTEXTS];
-  int count = read_contexts(L, 3, contexts), attempts = 0;
+  int count = read_contexts(L, 3, contexts), wanted = lua_toboolean(L, 4), attempts = 0;
   int64_t rows = mg_tensor_size(theta) / mg_solver_size(s);
   expect_size(L, "solver", theta, rows, mg_solver_size(s), 1);
-  double *objective = compat_new_userdata(L, (size_t)(rows ? rows : 1) * sizeof *objective);
+  double *objective =
+      wanted ? compat_new_userdata(L, (size_t)(rows ? rows : 1) * sizeof *objective) : NULL;
   state *S = state_of(L);
   handle *h = handle_new(L, S);
   do h->tensor = mg_tensor_new(mg_tensor_shape(theta), mg_tensor_axes(theta));
@@ -235,12 +246,10 @@ static int solver_solve(lua_State *L) {
   mg_report report = {0};
   check_status(L, mg_solver_solve(s, mg_tensor_data(theta), contexts, count,
                                   mg_tensor_data(h->tensor), objective, &report, rows));
-  lua_createtable(L, (int)rows, 0);
-  for (int64_t i = 0; i < rows; i++) {
-    lua_pushnumber(L, objective[i]);
-    lua_rawseti(L, -2, (int)(i + 1));
-  }
-  return 2 + push_report(L, &report);
+  int pushed = 1 + push_report(L, &report);
+  if (!wanted) return pushed;
+  push_numbers(L, objective, rows);
+  return pushed + 1;
 }
 
 /* perturb(noise, seed, stream, index, temperature, theta, theta_samples, samples, batch, first, n,

@@ -25,4 +25,7 @@ rawset(mg, "threads", function(count)
   return core.threads()
 end)
 
+--- Seconds on a clock that never goes back.
+rawset(mg, "clock", core.clock)
+
 return mg

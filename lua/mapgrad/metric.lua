@@ -1,9 +1,9 @@
 --- Measures of solutions, summed in double. None is a loss: nothing is recorded.
 --
--- z is [batch, n...] or [1, batch, n...]. The truth is a data set or a table with the fields `costs` and
--- `path` (or `solution`), tensors [batch, n...]; c is a row of the true costs, z* one of the optimal
--- solutions. With `sense = "max"` the costs are gains. Functions that only compare entries also take
--- the label itself.
+-- z is [batch, n...] or [1, batch, n...]. The truth is a data set or a table with the fields
+-- `costs` and `path` (or `solution`), tensors [batch, n...]; c is a row of the true costs, z* one
+-- of the optimal solutions. With `sense = "max"` the costs are gains. Functions that only compare
+-- entries also take the label itself.
 -- @usage metric.optimal_rate(solver(costs:evaluate(test.image)), test)
 -- @module mapgrad.metric
 require "mapgrad.autograd"
@@ -14,7 +14,9 @@ local tensor = require "mapgrad.tensor"
 local metric = {}
 
 --- The names of all measures, in the order of this file.
-metric.names = { "optimal_rate", "match_rate", "regret", "normalised_regret", "cost_ratio", "hamming" }
+metric.names = {
+  "optimal_rate", "match_rate", "regret", "normalised_regret", "cost_ratio", "hamming",
+}
 
 local function same_shape(a, b)
   return show.shape(a) == show.shape(b)
@@ -25,15 +27,16 @@ local function unsampled(name, z, label)
   check.value(name .. ": z", z, check.tensor)
   local shape, wanted = z:shape(), label:shape()
   if #wanted == 0 or wanted[1] == 0 then
-    check.fail("MG-SHAPE", "%s: no instances: the labels have shape %s", name, show.shape(wanted))
+    check.fail("MG-SHAPE", "%s: no instances: the labels have shape %s", name,
+      show.shape(wanted))
   end
   if same_shape(shape, wanted) then return z:detach() end
   if shape[1] == 1 and #shape == #wanted + 1 then
     table.remove(shape, 1)
     if same_shape(shape, wanted) then return z:detach():reshape(shape) end
   end
-  return check.fail("MG-SHAPE", "%s: expected z of shape %s, one sample before it at most, got %s", name,
-    show.shape(wanted), show.shape(z:shape()))
+  return check.fail("MG-SHAPE", "%s: expected z of shape %s, one sample before it at most, got %s",
+    name, show.shape(wanted), show.shape(z:shape()))
 end
 
 local function field(name, data, ...)
@@ -41,7 +44,8 @@ local function field(name, data, ...)
     local value = data[(select(i, ...))]
     if tensor.is(value) then return value end
   end
-  return check.fail("MG-ARGUMENT", "%s: the true data have no tensor '%s'", name, table.concat({ ... }, "' or '"))
+  return check.fail("MG-ARGUMENT", "%s: the true data have no tensor '%s'", name,
+    table.concat({ ... }, "' or '"))
 end
 
 local function label_of(name, data)
@@ -49,7 +53,8 @@ local function label_of(name, data)
   return field(name, check.value(name .. ": true data", data, check.any()), "path", "solution")
 end
 
--- Calls visit(i, rows...) for each instance with the entries of its row of each tensor [batch, n...].
+-- Calls visit(i, rows...) for each instance with the entries of its row of each tensor [batch,
+-- n...].
 local function each_instance(tensors, visit)
   local batch = tensors[1]:size(1)
   local n, flat, rows = tensors[1]:count() / batch, {}, {}
@@ -93,7 +98,7 @@ local function sense_of(name, options)
   return check.options(name, options, { sense = check.choice({ "min", "max" }, "min") }).sense
 end
 
--- A function (i) -> whether row i of z is feasible, from the option.
+-- A function (i) -> whether row i of z is feasible, from the option; nil without one.
 local function feasibility(name, z, data, is_feasible)
   if not is_feasible then return nil end
   local solutions = unsampled(name, z, label_of(name, data))
@@ -107,16 +112,16 @@ local function feasibility(name, z, data, is_feasible)
   return function(i) return is_feasible:is_feasible(solutions[i]) end
 end
 
---- Share of the instances whose z is feasible and optimal under the true costs: <c, z> / <c, z*> - 1 below
--- the tolerance (where the optimum is 0: the regret itself below it).
+--- Share of the instances whose z is feasible and optimal under the true costs: <c, z> / <c, z*> -
+-- 1 below the tolerance (where the optimum is 0: the regret itself below it).
 -- Costs that were stored rounded can move it: also print the rate at 1e-4.
 -- @function optimal_rate
 -- @param z
 -- @param data
 -- @param options.tolerance    (default 1e-6)
--- @param options.is_feasible  function (one solution, tensor [n...]) -> boolean, or a solver whose method
---   is_feasible does that. Without it z is taken for a solver's answer, but one that beats the optimum by
---   more than the tolerance cannot be feasible and does not count
+-- @param options.is_feasible  function (one solution, tensor [n...]) -> boolean, or a solver whose
+--   method is_feasible does that. Without it z is taken for a solver's answer, but one that beats
+--   the optimum by more than the tolerance cannot be feasible and does not count
 -- @param options.sense        "min" (default) or "max"
 -- @return number in 0..1
 define("optimal_rate", function(name, z, data, options)
@@ -124,13 +129,13 @@ define("optimal_rate", function(name, z, data, options)
     tolerance = check.positive(1e-6), is_feasible = check.optional(check.any()),
     sense = check.choice({ "min", "max" }, "min"),
   })
-  local optimal, feasible = 0, nil
+  local feasible = feasibility(name, z, data, o.is_feasible)
+  local optimal = 0
   local count = each_value(name, z, data, o.sense, function(i, _, best, regret)
-    feasible = feasible or feasibility(name, z, data, o.is_feasible) or function() return nil end
     local gap = best ~= 0 and regret / math.abs(best) or regret
-    local is_known = feasible(i)
-    if is_known == nil then is_known = gap > -o.tolerance end
-    if is_known and gap < o.tolerance then optimal = optimal + 1 end
+    local is_valid = gap > -o.tolerance
+    if feasible then is_valid = feasible(i) end
+    if is_valid and gap < o.tolerance then optimal = optimal + 1 end
   end)
   return optimal / count
 end)
@@ -157,7 +162,8 @@ define("match_rate", function(name, z, data)
   return matches / count
 end)
 
---- Mean over instances of <c, z> - <c, z*>; with sense "max" of <c, z*> - <c, z>. From 0 for feasible z.
+--- Mean over instances of <c, z> - <c, z*>; with sense "max" of <c, z*> - <c, z>. From 0 for
+-- feasible z.
 -- @function regret
 -- @param z
 -- @param data
@@ -194,7 +200,9 @@ end)
 define("cost_ratio", function(name, z, data)
   local sum = 0
   local count = each_value(name, z, data, "min", function(i, value, best)
-    if best == 0 then check.fail("MG-NUMBER", "%s: the optimal cost of instance %d is 0", name, i) end
+    if best == 0 then
+      check.fail("MG-NUMBER", "%s: the optimal cost of instance %d is 0", name, i)
+    end
     sum = sum + value / best
   end)
   return sum / count
@@ -214,15 +222,17 @@ define("hamming", function(name, z, data)
   return sum / count
 end)
 
---- Whether the marked cells of a grid connect its top-left with its bottom-right cell, by steps to any of the
--- 8 neighbours: what makes a predicted path valid. For optimal_rate's is_feasible, where z is not a solver's.
+--- Whether the marked cells of a grid connect its top-left with its bottom-right cell, by steps to
+-- any of the 8 neighbours: what makes a predicted path valid. For optimal_rate's is_feasible, where
+-- z is not a solver's.
 -- @param z  one solution [rows, cols], cells above 0.5 are marked
 -- @return boolean
 function metric.is_grid_path(z)
   local grid = check.value("metric.is_grid_path", z, check.tensor):to_table()
   local rows, cols = #grid, type(grid[1]) == "table" and #grid[1] or 0
   if z:axes() ~= 2 or rows * cols == 0 then
-    check.fail("MG-SHAPE", "metric.is_grid_path: expected [rows, cols], got %s", show.shape(z:shape()))
+    check.fail("MG-SHAPE", "metric.is_grid_path: expected [rows, cols], got %s",
+      show.shape(z:shape()))
   end
   local reached, open = {}, {}
   local function visit(r, c)

@@ -1,6 +1,6 @@
 --- A progress bar on stderr: bar, count, rate, time left, and a message of the caller's.
--- A tick is a count and a comparison; the clock is looked at about 20 times a second. On a terminal
--- the line is redrawn at most every 0.1 s; elsewhere a plain line is written every 30 s.
+-- A tick is a count and a comparison; fast ticks look at the clock every 16th time. On a terminal the
+-- line is redrawn at most every 0.1 s; elsewhere a plain line is written every 30 s.
 -- @module mapgrad.progress
 -- @usage local bar = progress.new { total = 100, label = "epoch 1/20" }
 -- for i = 1, 100 do bar:tick(1, ("loss %.3f"):format(step())) end
@@ -9,8 +9,10 @@ local core = require "mapgrad.real"
 
 local progress = {}
 
-local REDRAW, PLAIN_LINE, LOOK = 0.1, 30, 0.05 -- seconds
-local BAR = 20                                 -- columns
+local REDRAW, PLAIN_LINE = 0.1, 30 -- seconds between lines
+local QUICK, SLOW = 0.01, 0.05     -- seconds between looks at the clock: look less often, more often
+local MOST_TICKS = 16              -- between looks; more would gain nothing, and miss a change of pace
+local BAR = 20                     -- columns
 
 local methods = {}
 methods.__index = methods
@@ -107,10 +109,10 @@ end
 local function look(self)
   local now = self.clock()
   local seconds = now - self.looked
-  if seconds < LOOK / 2 then
-    self.stride = self.stride * 2
-  elseif seconds > LOOK then
-    self.stride = math.max(1, math.floor(self.stride * LOOK / seconds))
+  if seconds < QUICK then
+    self.stride = math.min(2 * self.stride, MOST_TICKS)
+  elseif seconds > SLOW then
+    self.stride = 1
   end
   self.looked, self.look_at = now, self.count + self.stride
   if self.file and now - self.drawn >= (self.terminal and REDRAW or PLAIN_LINE) then

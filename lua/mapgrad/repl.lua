@@ -62,7 +62,8 @@ local function message_of(caught, text)
   local message = caught.message
   local line = caught.place and caught.place:match("^stdin:(%d+)$")
   if line and text:find("\n", 1, true) then return ("line %s: %s"):format(line, message) end
-  if caught.place and not line then return ("%s\n  at %s"):format(message, caught.place) end
+  local is_own = caught.place and caught.place:find("mapgrad/repl.lua:", 1, true) -- LuaJIT, tail calls
+  if caught.place and not line and not is_own then return ("%s\n  at %s"):format(message, caught.place) end
   return message
 end
 

@@ -102,14 +102,15 @@ local function bad_answer(self, instance, message, ...)
   check.fail("MG-SOLVER", "%s: instance %d: " .. message, self.name, instance, ...)
 end
 
--- The context of one instance: rows of tensors that have one for each, everything else as it is.
-local function instance_context(context, batch, i)
+-- The context of row i: of tensors that have one row for each of `period` instances that instance's,
+-- everything else as it is. Samples lead, so rows come round.
+local function instance_context(context, period, i)
   if not context then return nil end
   local own = {}
   for name, value in pairs(context) do
-    if tensor.is(value) and value:axes() > 0 and value:size(1) == batch then
-      local width = value:count() / batch
-      local row = core.read(value.handle, (i - 1) * width, width)
+    if tensor.is(value) and value:axes() > 0 and value:size(1) == period then
+      local width = value:count() / period
+      local row = core.read(value.handle, (i - 1) % period * width, width)
       own[name] = value:axes() == 1 and row[1] or row
     else
       own[name] = value
@@ -124,7 +125,7 @@ local function call_user(self, instance, ...)
   if not ok then error(("%s: instance %d: %s"):format(self.name, instance, tostring(message)), 0) end
 end
 
-local function solve_rows(self, theta, z, context, batch)
+local function solve_rows(self, theta, z, context, batch, period)
   local n = self.n
   for i = 1, batch do
     local row, answer = core.read(theta.handle, (i - 1) * n, n), {}
@@ -132,7 +133,7 @@ local function solve_rows(self, theta, z, context, batch)
       if row[j] ~= row[j] then bad_answer(self, i, "entry %d is NaN", j) end
       answer[j] = 0
     end
-    call_user(self, i, row, answer, n, instance_context(context, batch, i))
+    call_user(self, i, row, answer, n, instance_context(context, period, i))
     for j = 1, n do
       local v = answer[j]
       if type(v) ~= "number" then bad_answer(self, i, "z[%d] is a %s, expected a number", j, type(v)) end
@@ -143,23 +144,23 @@ local function solve_rows(self, theta, z, context, batch)
   end
 end
 
-local function solve_pointers(self, theta, z, context, batch)
+local function solve_pointers(self, theta, z, context, batch, period)
   local ffi = require "mapgrad.ffi"
   local n, source, target = self.n, ffi.pointer(theta), ffi.pointer(z)
   for i = 1, batch do
-    call_user(self, i, source + (i - 1) * n, target + (i - 1) * n, n, instance_context(context, batch, i))
+    call_user(self, i, source + (i - 1) * n, target + (i - 1) * n, n, instance_context(context, period, i))
     for j = (i - 1) * n, i * n - 1 do
       if target[j] ~= target[j] then bad_answer(self, i, "z[%d] is NaN", j - (i - 1) * n) end
     end
   end
 end
 
--- argmax by the user's function, which sees its own sense.
-local function solve_in_lua(self, theta, context)
+-- argmax by the user's function, which sees its own sense. period: instances of one sample.
+local function solve_in_lua(self, theta, context, period)
   local _, batch = self:batch_of(theta)
   local given = self.sense == "min" and tensor.wrap(core.affine(theta.handle, -1, 0)) or theta
   local z = tensor.full(theta:shape(), 0);
-  (self.pointers and solve_pointers or solve_rows)(self, given, z, context, batch)
+  (self.pointers and solve_pointers or solve_rows)(self, given, z, context, batch, period or batch)
   return z, batch, 0
 end
 
@@ -206,28 +207,28 @@ function methods.perturbed_argmax(self, theta, context, options)
     z = tensor.wrap(z)
   else
     local y = self:perturbed(theta, o.noise, o.draw, o.temperature, samples, o.per_sample)
-    z, solves, repaired = solve_in_lua(self, y, context)
+    z, solves, repaired = solve_in_lua(self, y, context, batch)
   end
   count(self, core.clock() - started, solves, repaired, samples * batch * self.n)
   return z
 end
 
---- Solutions for scores, whatever the sense. theta [batch..., shape] -> z of the same shape, and a list
--- of objectives <theta, z>.
+--- Solutions for scores, whatever the sense.
+-- @param theta  [batch..., shape]
+-- @return z of the same shape, not recorded
 function methods.argmax(self, theta, context)
   local started = core.clock()
   theta = tensor.of(theta, self.name)
   local _, batch = self:batch_of(theta)
-  local z, objective, repaired
+  local z, repaired
   if self.plan then
-    z, objective, _, repaired = core.solver_solve(self.plan, theta.handle, self:contexts(context, batch))
+    z, _, repaired = core.solver_solve(self.plan, theta.handle, self:contexts(context, batch))
     z = tensor.wrap(z)
   else
     z, _, repaired = solve_in_lua(self, theta, context)
-    objective = self:objective(theta, z)
   end
   count(self, core.clock() - started, batch, repaired, batch * self.n)
-  return z, objective
+  return z
 end
 
 --- <theta, z> of each instance, a list of numbers.
@@ -248,7 +249,7 @@ end
 Solver.__call = function(self, x, context)
   x = tensor.of(x, self.name)
   if self.sense == "min" then x = tensor.wrap(core.affine(x.handle, -1, 0)) end
-  return (self:argmax(x, context))
+  return self:argmax(x, context)
 end
 
 Solver.__tostring = function(self)

@@ -35,7 +35,7 @@ end
 -- What mapgrad can do without: name, how it is found, what its absence costs.
 local function optional_parts(core)
   return {
-    { "gnuplot", first_line "command -v gnuplot && gnuplot --version",
+    { "gnuplot", first_line "gnuplot --version",
       "no curves; Debian: apt-get install gnuplot-nox" },
     { "line editing", core.edit_line and "libedit" or nil,
       "the prompt has no history; rebuild with libedit-dev" },

@@ -34,40 +34,43 @@ local commands = {
 }
 
 local EXIT_CODES = [[
-0 ok   1 failed   2 wrong usage   66 a file is missing   70 a bug in mapgrad   130 stopped by Ctrl-C]]
+  0   ok
+  1   the run failed
+  2   wrong usage
+  66  a file is missing
+  70  a bug in mapgrad
+  130 stopped by Ctrl-C]]
 
 local EXAMPLES = {
   { "mapgrad", "type Lua, see values; ?x explains x" },
-  { "mapgrad run experiments/warcraft_path.lua", "run an experiment" },
-  { "mapgrad run experiments/warcraft_path.lua --help", "the options it has" },
   { "mapgrad run experiments/warcraft_path.lua --set epochs=5 --set data=terrain" },
+  { "mapgrad run exp.lua --help", "the options of exp.lua" },
   { "mapgrad doctor", "what is installed, what is missing" },
 }
 
 local function example_lines(examples)
   local lines = {}
   for _, example in ipairs(examples) do
-    lines[#lines + 1] = example[2] and ("  %-50s %s"):format(example[1], example[2]) or "  " .. example[1]
+    lines[#lines + 1] = example[2] and ("  %-30s  %s"):format(example[1], example[2]) or "  " .. example[1]
   end
   return table.concat(lines, "\n")
 end
 
 -- Examples first, then what argparse writes.
-local function help_text(title, examples, parser, last)
-  local parts = { title, "Examples:\n" .. example_lines(examples), parser:get_help() }
-  if last then parts[#parts + 1] = last end
-  return table.concat(parts, "\n\n")
+local function help_text(title, examples, parser)
+  return table.concat({ title, "Examples:\n" .. example_lines(examples), parser:get_help() }, "\n\n")
 end
 
 local function new_parser()
   local parser = argparse("mapgrad"):add_help(false):require_command(false):command_target("command")
     :help_max_width(80):help_description_margin(26)
-  parser:flag("-h --help", "show this text")
-  parser:flag("--version", "print the version")
-  parser:flag("--double", "compute in double precision")
+  -- a command has flags of the same names, which would reset these: hence targets of their own
+  parser:flag("-h --help", "show this text"):target "help_first"
+  parser:flag("--version", "print the version"):target "version"
+  parser:flag("--double", "compute in double precision"):target "double_first"
   local by_name = {}
   for _, command in ipairs(commands) do
-    local sub = parser:command(command.name, command.summary):add_help(false)
+    local sub = parser:command(command.name):summary(command.summary):add_help(false)
     sub:flag("-h --help", "show this text")
     command.declare(sub)
     by_name[command.name] = { command = command, parser = sub }
@@ -81,8 +84,7 @@ local function text_of(entry)
 end
 
 local function main_text(parser)
-  return help_text("mapgrad: discrete solvers inside gradient learning", EXAMPLES, parser,
-    "Exit codes:\n" .. "  " .. EXIT_CODES)
+  return help_text("mapgrad: discrete solvers inside gradient learning", EXAMPLES, parser)
 end
 
 --- Writes a usage error to stderr.
@@ -115,8 +117,9 @@ end
 local function dispatch(words)
   local parser, by_name = new_parser()
   local ok, arguments = parser:pparse(words)
-  if not ok then return cli.usage_error(arguments) end
-  choose_real(arguments.double)
+  if not ok then return cli.usage_error(arguments, by_name[words[1]] and words[1]) end
+  choose_real(arguments.double or arguments.double_first)
+  arguments.help = arguments.help or arguments.help_first
   local entry = by_name[arguments.command or (arguments.version and "version") or "repl"]
   if entry.command == help then return show_topic(arguments.topic, parser, by_name) end
   if arguments.help and not arguments.command then return show_topic(nil, parser, by_name) end

@@ -3,7 +3,7 @@
 local repl = {
   name = "repl", summary = "type Lua, see values (the default)",
   examples = {
-    { "mapgrad", "?x explains x, Ctrl-C interrupts, Ctrl-D leaves" },
+    { "mapgrad", "?x explains x, Ctrl-C stops, Ctrl-D leaves" },
     { "mapgrad repl --double --seed 7" },
     { "mapgrad repl < lines.lua", "exit code 1 if a line failed" },
   },

@@ -1,8 +1,6 @@
 --- `mapgrad run`: one run of an experiment file.
 -- @module mapgrad.cli.run
-local experiment = require "mapgrad.experiment"
 local failure = require "mapgrad.failure"
-local record = require "mapgrad.experiment.record"
 local source = require "mapgrad.experiment.source"
 
 local run = {
@@ -35,14 +33,16 @@ local function complain(message)
   io.stderr:write("error: ", message, "\n")
 end
 
--- Shows what went wrong in the user's code; the exit code.
-local function report(caught, codes)
+-- Shows what went wrong in the user's code, at least the file it is in (a tail call leaves no line);
+-- the exit code.
+local function report(caught, path, codes)
   require("mapgrad.progress").break_line()
   io.stdout:flush()
   if failure.is_interrupt(caught) then
     io.stderr:write("interrupted\n")
     return codes.interrupted
   end
+  caught.place = caught.place or path
   io.stderr:write(failure.text(caught), "\n")
   return codes.failed
 end
@@ -55,8 +55,8 @@ local function load_experiment(path, codes)
     return nil, reason == "missing" and codes.no_input or codes.failed
   end
   local ok, value = failure.catch(chunk, path)
-  if not ok then return nil, report(value, codes) end
-  if not experiment.is(value) then
+  if not ok then return nil, report(value, path, codes) end
+  if not require("mapgrad.experiment").is(value) then
     complain(("%s returns no experiment; it should end in: return mg.experiment { ... }"):format(path))
     return nil, codes.failed
   end
@@ -93,9 +93,9 @@ local function settings_of(subject, arguments)
   return subject:settings(texts)
 end
 
-local function start(subject, options, codes)
+local function start(subject, path, options, codes)
   local mg = require "mapgrad"
-  local write, close = record.open(options.out)
+  local write, close = require("mapgrad.experiment.record").open(options.out)
   if not write then
     complain(close)
     return codes.failed
@@ -108,7 +108,7 @@ local function start(subject, options, codes)
   end
   local ok, caught = failure.catch(subject.run, options, write)
   close()
-  if not ok then return report(caught, codes) end
+  if not ok then return report(caught, path, codes) end
   return codes.ok
 end
 
@@ -134,7 +134,7 @@ function run.run(arguments, help_text, cli)
     complain(reason)
     return codes.failed
   end
-  return start(subject, options, codes)
+  return start(subject, path, options, codes)
 end
 
 return run

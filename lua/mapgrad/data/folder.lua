@@ -16,7 +16,7 @@ local block = 256
 -- Reads one array; rows beyond the limit are dropped.
 local function read(path, axes, limit)
   local handle, message = core.npy_read(path)
-  if not handle then return nil, ("data.folder: cannot read %s (%s); %s"):format(path, message, hint) end
+  if not handle then return nil, ("data.folder: %s; %s"):format(message, hint) end
   local t = tensor.wrap(handle)
   if t:axes() ~= axes then
     return nil, ("data.folder: %s has shape %s, expected %d axes"):format(path, show.shape(t:shape()), axes)

@@ -20,7 +20,7 @@ end
 
 local function write_set(prefix, set)
   for _, part in ipairs(parts) do
-    local t = check.value("data.folder_write: " .. part.field, set[part.field], check.tensor())
+    local t = check.value("data.folder_write: " .. part.field, set[part.field], check.tensor)
     if part.field == "image" then t = to_maps(t) end
     local done, message = core.npy_write(prefix .. part.file .. ".npy", t.handle, part.type)
     if not done then return nil, message end

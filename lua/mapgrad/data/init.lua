@@ -29,7 +29,7 @@ local function wrapped(handle, message)
 end
 
 local function tensor_of(name, value)
-  return check.value(name .. ": tensor", value, check.tensor()).handle
+  return check.value(name .. ": tensor", value, check.tensor).handle
 end
 
 --- The array of a .npy file: any real number type and byte order, C or Fortran order.

@@ -3,6 +3,7 @@
 -- The rules are those of trident.tilespec (three layers; sprites chosen by which of the neighbours are of
 -- the same sort) and of doc/README.graphics in Freeciv's source.
 require "mapgrad.autograd"
+local compat = require "mapgrad.compat"
 local core = require "mapgrad.real"
 local tensor = require "mapgrad.tensor"
 
@@ -88,6 +89,7 @@ function trident.open(root, kinds)
     sprites = sprites, picture = picture, rules = rules,
     pixels = {}, -- tag -> entries of the sprite, [height * width * 4]
     numbers = {}, -- tags on a cell, joined -> number of the drawn tile
+    known = {}, -- terrain numbers of a cell and its neighbours -> number of the drawn tile
     drawn = {}, -- list of tiles, each [3 * cell * cell]
   }, Tileset)
 end
@@ -163,15 +165,23 @@ local corners = {
   { letter = "d", x = side / 2, y = side / 2, diagonal = 4 },
 }
 
--- Sprites on cell (row, column), lowest first: {tag, x, y}. Beyond the map and on cells of number 0 the
--- terrain goes on as it is here.
-local function layers_at(set, grid, row, column)
-  local rule = set.rules[grid[row][column]]
-  local function same(direction, layer, sort)
-    local step = around[direction]
+-- Terrain numbers of a cell and its eight neighbours, clockwise from north. Beyond the map and on cells of
+-- number 0 the terrain goes on as it is here.
+local function surroundings(grid, row, column)
+  local here, numbers = grid[row][column], {}
+  for direction, step in ipairs(around) do
     local line = grid[row + step[1]]
-    local other = line and set.rules[line[column + step[2]]] or rule
-    return other.sorts[layer] == sort and 1 or 0
+    local there = line and line[column + step[2]] or 0
+    numbers[direction] = there > 0 and there or here
+  end
+  return here, numbers
+end
+
+-- Sprites on a cell of terrain `here` amid the neighbours, lowest first: {tag, x, y}.
+local function layers_of_cell(set, here, neighbours)
+  local rule = set.rules[here]
+  local function same(direction, layer, sort)
+    return set.rules[neighbours[direction]].sorts[layer] == sort and 1 or 0
   end
   local function matched(layer, sort)
     return { x = 0, y = 0, tag = ("t.l%d.%s_n%de%ds%dw%d"):format(layer - 1, rule.tag, same(1, layer, sort),
@@ -192,27 +202,36 @@ local function layers_at(set, grid, row, column)
   return layers
 end
 
+-- The number of the tile made of these sprites, drawn if it is new.
+local function tile_number(set, layers)
+  local tags = {}
+  for i, layer in ipairs(layers) do tags[i] = layer.tag end
+  local name = table.concat(tags, " ")
+  if not set.numbers[name] then
+    set.drawn[#set.drawn + 1] = draw_tile(set, layers)
+    set.numbers[name] = #set.drawn
+  end
+  return set.numbers[name]
+end
+
 --- Draws the cells of a map.
 -- @param grid  [row][column] terrain numbers, indices of `kinds`; 0 is left out
 -- @return [row][column] numbers of tiles (0 where left out), for tiles()
 function Tileset:draw(grid)
-  local result = {}
+  local result, known = {}, self.known
   for row = 1, #grid do
-    result[row] = {}
+    local numbers = {}
     for column = 1, #grid[row] do
       local number = 0
       if grid[row][column] > 0 then
-        local layers, tags = layers_at(self, grid, row, column), {}
-        for i, layer in ipairs(layers) do tags[i] = layer.tag end
-        local name = table.concat(tags, " ")
-        if not self.numbers[name] then
-          self.drawn[#self.drawn + 1] = draw_tile(self, layers)
-          self.numbers[name] = #self.drawn
-        end
-        number = self.numbers[name]
+        local here, neighbours = surroundings(grid, row, column)
+        local key = string.char(here, compat.unpack(neighbours))
+        number = known[key] or tile_number(self, layers_of_cell(self, here, neighbours))
+        known[key] = number
       end
-      result[row][column] = number
+      numbers[column] = number
     end
+    result[row] = numbers
   end
   return result
 end

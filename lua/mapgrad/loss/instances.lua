@@ -15,7 +15,8 @@ end
 
 --- The function of a loss.
 -- @param name   for messages
--- @param entry  function (z, label) -> the loss of each entry; the label broadcasts over z's samples
+-- @param entry  function (z, label) -> the loss of each entry; the label broadcasts over z's
+--   samples
 -- @return function (z, label, options) -> loss, a tensor of one entry
 return function(name, entry)
   name = "loss." .. name
@@ -25,16 +26,19 @@ return function(name, entry)
     local o = check.options(name, options, { instance_axes = check.optional(check.whole()) })
     local shape, wanted = z:shape(), label:shape()
     if not fits(shape, wanted) then
-      check.fail("MG-SHAPE", "%s: expected z of the label's shape %s, samples before it, got %s", name,
-        show.shape(wanted), show.shape(shape))
+      check.fail("MG-SHAPE", "%s: expected z of the label's shape %s, samples before it, got %s",
+        name, show.shape(wanted), show.shape(shape))
     end
     local axes = o.instance_axes or math.max(#wanted - 1, 0)
     if axes > #wanted then
-      check.fail("MG-SHAPE", "%s: instance_axes = %d, but the label has shape %s", name, axes, show.shape(wanted))
+      check.fail("MG-SHAPE", "%s: instance_axes = %d, but the label has shape %s", name, axes,
+        show.shape(wanted))
     end
     local count = 1
     for axis = 1, #shape - axes do count = count * shape[axis] end
-    if count == 0 then check.fail("MG-SHAPE", "%s: no instances: z has shape %s", name, show.shape(shape)) end
+    if count == 0 then
+      check.fail("MG-SHAPE", "%s: no instances: z has shape %s", name, show.shape(shape))
+    end
     return entry(z, label):sum() * (1 / count)
   end
 end

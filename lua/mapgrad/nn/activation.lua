@@ -7,8 +7,9 @@ local module = require "mapgrad.nn.module"
 -- @param name  of the tensor method
 -- @return function () -> module
 return function(name)
+  local input = ("nn.%s: input"):format(name)
   local function forward(_, x)
-    check.value(("nn.%s: input"):format(name), x, check.tensor)
+    check.value(input, x, check.tensor)
     return x[name](x)
   end
   return function(options)

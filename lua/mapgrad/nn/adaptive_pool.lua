@@ -15,7 +15,9 @@ return function(kind)
       title = ("adaptive_%s_pool %dx%d"):format(kind, height, width),
       forward = function(_, x)
         leading.check_images(name, x)
-        return leading.merge(x, 3, function(images) return images:adaptive_pool2d(kind, height, width) end)
+        return leading.merge(x, 3, function(images)
+          return images:adaptive_pool2d(kind, height, width)
+        end)
       end,
     }
   end

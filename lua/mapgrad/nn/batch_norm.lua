@@ -8,7 +8,8 @@ local tensor = require "mapgrad.tensor"
 local function check_input(x, channels)
   check.value("nn.batch_norm: input", x, check.tensor)
   if x:axes() < 2 or x:size(2) ~= channels then
-    check.fail("MG-SHAPE", "nn.batch_norm: expected [batch, %d, ...], got %s", channels, show.shape(x:shape()))
+    check.fail("MG-SHAPE", "nn.batch_norm: expected [batch, %d, ...], got %s", channels,
+      show.shape(x:shape()))
   end
 end
 
@@ -16,7 +17,7 @@ end
 local function train(self, x, o)
   local count = x:count() / self.gain:count()
   if count < 2 then
-    check.fail("MG-SHAPE", "nn.batch_norm: training needs more than one value a channel, got shape %s",
+    check.fail("MG-SHAPE", "nn.batch_norm: training needs more than one value a channel, got %s",
       show.shape(x:shape()))
   end
   local mean, variance = tensor.like(self.mean), tensor.like(self.variance)
@@ -26,9 +27,10 @@ local function train(self, x, o)
   return y
 end
 
---- Per channel, (x - mean) / sqrt(variance + epsilon) * gain + bias; x [B, C, ...], exactly one batch axis.
--- In training mean and variance (biased) are the batch's; at evaluation they are the running ones, which
--- training moves by r <- (1 - momentum) r + momentum * batch, the variance unbiased (as in PyTorch).
+--- Per channel, (x - mean) / sqrt(variance + epsilon) * gain + bias; x [B, C, ...], exactly one
+-- batch axis. In training mean and variance (biased) are the batch's; at evaluation they are the
+-- running ones, which training moves by r <- (1 - momentum) r + momentum * batch, the variance
+-- unbiased (as in PyTorch).
 -- gain and bias [C] start at 1 and 0, the running mean and variance [C] at 0 and 1.
 -- @param channels          C
 -- @param options.momentum  weight of the newest batch, 0 to 1 (default 0.1)
@@ -40,7 +42,8 @@ return function(channels, options)
     momentum = check.not_negative(0.1), epsilon = check.positive(1e-5),
   })
   if o.momentum > 1 then
-    check.fail("MG-ARGUMENT", "nn.batch_norm: momentum: expected a number from 0 to 1, got %g", o.momentum)
+    check.fail("MG-ARGUMENT", "nn.batch_norm: momentum: expected a number from 0 to 1, got %g",
+      o.momentum)
   end
   return module {
     title = ("batch_norm %d"):format(channels),

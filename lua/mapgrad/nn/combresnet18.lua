@@ -1,4 +1,5 @@
---- The encoder of the published terrain experiments: the first layers of ResNet18, pooled to the grid.
+--- The encoder of the published terrain experiments: the first layers of ResNet18, pooled to the
+-- grid.
 -- Source: Vlastelica, Paulus, Musil, Martius, Rolinek 2020 (its CombResnet18).
 local check = require "mapgrad.check"
 local abs = require "mapgrad.nn.abs"
@@ -23,15 +24,16 @@ end
 -- Two 3x3 convolutions around which the input passes.
 local function basic_block()
   local body = sequential {
-    convolution(CHANNELS, 3, 1), batch_norm(CHANNELS), relu(), convolution(CHANNELS, 3, 1), batch_norm(CHANNELS),
+    convolution(CHANNELS, 3, 1), batch_norm(CHANNELS), relu(),
+    convolution(CHANNELS, 3, 1), batch_norm(CHANNELS),
   }
   return residual(body, { activation = relu() })
 end
 
 --- Images [B, 3, H, W] -> vertex costs [B, rows, cols], not negative. 157,504 trainable parameters:
--- conv 7x7 of 64 channels and stride 2, batch norm, ReLU, max-pool 3x3 of stride 2, two basic blocks of
--- 64 channels, adaptive max-pool to rows x cols, mean over channels, absolute value. Convolutions have no
--- bias and start normal with variance 2 / fan_out.
+-- conv 7x7 of 64 channels and stride 2, batch norm, ReLU, max-pool 3x3 of stride 2, two basic
+-- blocks of 64 channels, adaptive max-pool to rows x cols, mean over channels, absolute value.
+-- Convolutions have no bias and start normal with variance 2 / fan_out.
 -- @param options.rows       rows of the grid
 -- @param options.cols       columns of the grid
 -- @param options.channels   of the images (default 3)
@@ -44,7 +46,8 @@ return function(options)
     normalise = check.optional(check.callable()),
   })
   local layers = {
-    convolution(o.channels, 7, 2), batch_norm(CHANNELS), relu(), max_pool(3, { stride = 2, pad = 1 }),
+    convolution(o.channels, 7, 2), batch_norm(CHANNELS), relu(),
+    max_pool(3, { stride = 2, pad = 1 }),
     basic_block(), basic_block(),
     adaptive_max_pool(o.rows, o.cols), channel_mean(), abs(),
   }

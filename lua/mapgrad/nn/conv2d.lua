@@ -15,7 +15,8 @@ local function named(options)
 end
 
 local function title(o)
-  return ("conv2d %d -> %d, kernel %d, stride %d, pad %d"):format(o.inputs, o.outputs, o.kernel, o.stride, o.pad)
+  return ("conv2d %d -> %d, kernel %d, stride %d, pad %d"):format(o.inputs, o.outputs,
+    o.kernel, o.stride, o.pad)
 end
 
 --- Cross-correlation with zeros around: x [batch..., inputs, H, W] -> y [batch..., outputs, h, w],
@@ -27,14 +28,16 @@ end
 -- @param options.stride   step of the window (default 1)
 -- @param options.pad      zeros on each side (default 0)
 -- @param options.bias     whether there is a bias (default true)
--- @param options.initial  "fan_in" (default): uniform on +-1/sqrt(fan_in), fan_in = inputs kernel^2, as in
---   PyTorch; "fan_out": weights normal with variance 2 / (outputs kernel^2), as in torchvision's residual networks
+-- @param options.initial  "fan_in" (default): uniform on +-1/sqrt(fan_in), fan_in = inputs
+--   kernel^2, as in PyTorch; "fan_out": weights normal with variance 2 / (outputs kernel^2), as in
+--   torchvision's residual networks
 -- @return a module
 -- @usage nn.conv2d { 3, 32, kernel = 5, stride = 2, pad = 2 }
 return function(options)
   local o = check.options("nn.conv2d", named(options), {
-    inputs = check.count(), outputs = check.count(), kernel = check.count(), stride = check.count(1),
-    pad = check.whole(0), bias = check.flag(true), initial = check.choice({ "fan_in", "fan_out" }, "fan_in"),
+    inputs = check.count(), outputs = check.count(),
+    kernel = check.count(), stride = check.count(1), pad = check.whole(0),
+    bias = check.flag(true), initial = check.choice({ "fan_in", "fan_out" }, "fan_in"),
   })
   local window = o.kernel * o.kernel
   local fan = o.initial == "fan_in" and o.inputs * window or o.outputs * window

@@ -4,8 +4,8 @@ local tensor = require "mapgrad.tensor"
 
 local initial = {}
 
---- Uniform on (-1/sqrt(fan_in), 1/sqrt(fan_in)): what PyTorch draws for linear and convolution layers,
--- weights and biases alike (its Kaiming uniform law with slope sqrt 5).
+--- Uniform on (-1/sqrt(fan_in), 1/sqrt(fan_in)): what PyTorch draws for linear and convolution
+-- layers, weights and biases alike (its Kaiming uniform law with slope sqrt 5).
 -- @param shape   list
 -- @param fan_in  number of inputs that one output sums over
 -- @return tensor of that shape

@@ -5,7 +5,8 @@ local show = require "mapgrad.show"
 
 local leading = {}
 
---- Applies f with all axes before the last ones merged into one, and gives the result those axes back.
+--- Applies f with all axes before the last ones merged into one, and gives the result those axes
+-- back.
 -- @param x         tensor [batch..., trailing axes]
 -- @param trailing  number of axes of one instance
 -- @param f         function ([B, trailing axes]) -> [B, ...]

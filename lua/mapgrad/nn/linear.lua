@@ -9,7 +9,8 @@ local function forward(self, x)
   check.value("nn.linear: input", x, check.tensor)
   local inputs = self.weight:size(2)
   if x:axes() == 0 or x:size(-1) ~= inputs then
-    check.fail("MG-SHAPE", "nn.linear: expected features [batch, %d], got %s", inputs, show.shape(x:shape()))
+    check.fail("MG-SHAPE", "nn.linear: expected features [batch, %d], got %s", inputs,
+      show.shape(x:shape()))
   end
   return leading.merge(x, 1, function(rows)
     local y = rows:matmul(self.weight, false, true)

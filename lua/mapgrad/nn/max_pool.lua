@@ -4,8 +4,8 @@ local leading = require "mapgrad.nn.leading"
 local module = require "mapgrad.nn.module"
 
 --- Largest entry of each k x k window: x [batch..., C, H, W] -> y [batch..., C, h, w],
--- h = floor((H + 2 pad - k) / stride) + 1. Cells outside the image do not count; of equal entries the
--- first gets the gradient.
+-- h = floor((H + 2 pad - k) / stride) + 1. Cells outside the image do not count; of equal entries
+-- the first gets the gradient.
 -- @param k               height and width of the window
 -- @param options.stride  step of the window (default k)
 -- @param options.pad     cells added on each side, at most k / 2 (default 0)

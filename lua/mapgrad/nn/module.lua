@@ -1,8 +1,8 @@
 --- The base of all layers: named parameters, buffers and children, a mode, and a state to save.
 --
--- A module is called like a function: `y = layer(x)`. Its tensors and children are also fields under
--- their names (`layer.weight`, `net[1]`). A tensor or module that occurs twice counts once, under its
--- first name.
+-- A module is called like a function: `y = layer(x)`. Its tensors and children are also fields
+-- under their names (`layer.weight`, `net[1]`). A tensor or module that occurs twice counts once,
+-- under its first name.
 -- @usage local scale = nn.module {
 --   title = "scale", parameters = { { "factor", tensor.ones(1) } },
 --   forward = function(self, x) return x * self.factor end,
@@ -34,7 +34,8 @@ local function each(self, visit)
   walk(self, visit, "", {})
 end
 
--- Ordered {dotted name, tensor} from the lists named by fields ("weights", "buffers") of all modules.
+-- Ordered {dotted name, tensor} from the lists named by fields ("weights", "buffers") of all
+-- modules.
 local function collect(self, fields)
   local list, seen = {}, {}
   each(self, function(module, prefix)
@@ -148,7 +149,8 @@ local function check_state(entries, state)
   end
   table.sort(unknown)
   if unknown[1] then
-    check.fail("MG-NAME", "load_state: the module has no '%s'%s", unknown[1], check.hint(unknown[1], names))
+    check.fail("MG-NAME", "load_state: the module has no '%s'%s", unknown[1],
+      check.hint(unknown[1], names))
   end
 end
 
@@ -180,7 +182,9 @@ function Module.__tostring(self)
 end
 
 -- The layer's own fields and methods, which no tensor or child may hide.
-local FIELDS = { title = true, forward = true, training = true, weights = true, buffers = true, children = true }
+local FIELDS = {
+  title = true, forward = true, training = true, weights = true, buffers = true, children = true,
+}
 
 local function expose(self, name, value)
   local key = tonumber(name) or name
@@ -211,8 +215,9 @@ return function(options)
     expose(self, entry[1], autograd.watch(tensor.keep(entry[2])))
   end
   for _, entry in ipairs(o.buffers) do expose(self, entry[1], tensor.keep(entry[2])) end
+  local is_module = check.instance("module")
   for _, entry in ipairs(o.children) do
-    expose(self, entry[1], check.value("nn.module: " .. entry[1], entry[2], check.instance("module")))
+    expose(self, entry[1], check.value("nn.module: " .. entry[1], entry[2], is_module))
   end
   return self
 end

@@ -3,6 +3,7 @@ local autograd = require "mapgrad.autograd"
 local check = require "mapgrad.check"
 local leading = require "mapgrad.nn.leading"
 local module = require "mapgrad.nn.module"
+local show = require "mapgrad.show"
 local tensor = require "mapgrad.tensor"
 
 local BLOCK = 256 -- images whose moments are taken at a time
@@ -30,19 +31,32 @@ end
 local function moments(images)
   leading.check_images("nn.normalise: data", images)
   if images:axes() ~= 4 or images:count() == 0 then
-    check.fail("MG-SHAPE", "nn.normalise: data: expected images [count, channels, height, width], none of them 0")
+    check.fail("MG-SHAPE", "nn.normalise: data: expected [count, channels, height, width], got %s",
+      show.shape(images:shape()))
   end
   local mean = channel_mean(images, function(block) return block end)
   local center = per_channel(mean)
   local deviation = channel_mean(images, function(block) return (block - center):square() end)
-  for c, variance in ipairs(deviation) do deviation[c] = variance > 0 and math.sqrt(variance) or 1 end
+  for c, variance in ipairs(deviation) do
+    deviation[c] = variance > 0 and math.sqrt(variance) or 1
+  end
   return mean, deviation
 end
 
---- (x - mean) / deviation per channel: x [batch..., C, H, W], same shape out. Nothing is trained; the
--- constants belong to the state.
--- @param options.data       images [count, C, H, W] whose mean and (biased) deviation are used; a channel
---   that is constant in them gets the deviation 1
+local function check_numbers(what, list, rule)
+  if type(list) ~= "table" or #list == 0 then
+    check.fail("MG-TYPE", "nn.normalise: %s: expected a list of numbers, got a %s", what,
+      check.type_of(list))
+  end
+  for c, value in ipairs(list) do
+    check.value(("nn.normalise: %s %d"):format(what, c), value, rule)
+  end
+end
+
+--- (x - mean) / deviation per channel: x [batch..., C, H, W], same shape out. Nothing is trained;
+-- the constants belong to the state.
+-- @param options.data       images [count, C, H, W] whose mean and (biased) deviation are used; a
+--   channel that is constant in them gets the deviation 1
 -- @param options.mean       or: list of C numbers
 -- @param options.deviation  with a list of C numbers above 0
 -- @return a module with the buffers mean and deviation [C, 1, 1]
@@ -57,11 +71,10 @@ return function(options)
     check.fail("MG-OPTION", "nn.normalise: expected either data, or mean and deviation")
   end
   if o.data then mean, deviation = autograd.pause(moments, o.data) end
+  check_numbers("mean", mean, check.real())
+  check_numbers("deviation", deviation, check.positive())
   if #mean ~= #deviation then
     check.fail("MG-SHAPE", "nn.normalise: %d means but %d deviations", #mean, #deviation)
-  end
-  for c = 1, #deviation do
-    check.value("nn.normalise: deviation", deviation[c], check.positive())
   end
   return module {
     title = ("normalise %d channels"):format(#mean),

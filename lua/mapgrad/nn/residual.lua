@@ -18,7 +18,8 @@ return function(body, options)
   local o = check.options("nn.residual", options, {
     shortcut = check.optional(check.callable()), activation = check.optional(check.callable()),
   })
-  local children = { { "body", as_module(check.value("nn.residual: body", body, check.callable())) } }
+  body = check.value("nn.residual: body", body, check.callable())
+  local children = { { "body", as_module(body) } }
   for _, name in ipairs { "shortcut", "activation" } do
     if o[name] then children[#children + 1] = { name, as_module(o[name]) } end
   end

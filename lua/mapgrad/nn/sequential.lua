@@ -8,8 +8,12 @@ local module = require "mapgrad.nn.module"
 -- @return a module; its children are named "1", "2", ..., and net[i] is the i-th
 -- @usage nn.sequential { nn.linear(4, 8), nn.relu(), function(x) return x:mean(-1) end }
 return function(layers)
+  if type(layers) ~= "table" or getmetatable(layers) then
+    check.fail("MG-TYPE", "nn.sequential: expected a list of layers in braces, got a %s",
+      check.type_of(layers))
+  end
   local children = {}
-  for i, layer in ipairs(check.value("nn.sequential", layers, check.any())) do
+  for i, layer in ipairs(layers) do
     if check.type_of(layer) ~= "mapgrad.module" then layer = lambda(layer) end
     children[i] = { ("%d"):format(i), layer }
   end

@@ -1,7 +1,7 @@
 --- The base of all optimizers: a list of parameters, a rate, and the training step.
 --
--- `optimizer.rate` may be set at any time. State is made when the optimizer is, so that the scope of a
--- step does not free it.
+-- `optimizer.rate` may be set at any time. State is made when the optimizer is, so that the scope
+-- of a step does not free it.
 local autograd = require "mapgrad.autograd"
 local check = require "mapgrad.check"
 local compat = require "mapgrad.compat"
@@ -18,8 +18,8 @@ function methods:clear()
   return self
 end
 
---- Updates the parameters with the gradients they have (those without one stay), then forgets these.
--- For loops that call backward themselves, e.g. to add up gradients of several batches.
+--- Updates the parameters with the gradients they have (those without one stay), then forgets
+-- these. For loops that call backward themselves, e.g. to add up gradients of several batches.
 -- @return the optimizer
 function methods:update()
   check.value(self.name .. ": rate", self.rate, check.not_negative())
@@ -35,12 +35,12 @@ end
 -- The loss as a number; raises if it is none.
 local function loss_value(self, loss)
   if not tensor.is(loss) or loss:count() ~= 1 then
-    check.fail("MG-TYPE", "%s: step: the function must return the loss, a tensor of one entry, got %s", self.name,
+    check.fail("MG-TYPE", "%s: step: expected the loss, a tensor of one entry, got %s", self.name,
       tensor.is(loss) and "shape " .. show.shape(loss:shape()) or "a " .. check.type_of(loss))
   end
   local value = loss:item()
   if value ~= value or value == math.huge or value == -math.huge then
-    check.fail("MG-NUMBER", "%s: the loss of step %d is %s; weights are as before this step", self.name,
+    check.fail("MG-NUMBER", "%s: the loss of step %d is %s; weights are as before it", self.name,
       self.steps + 1, show.number(value))
   end
   return value
@@ -55,9 +55,10 @@ local function step(self, f)
   return value, compat.unpack(results, 2, results.n)
 end
 
---- One training step: computes the loss, its gradients, and updates the parameters. All tensors made
--- on the way are freed but those that f returns after the loss. Gradients from before are forgotten. If
--- the loss is not finite, or anything fails before the update, the parameters stay as they are.
+--- One training step: computes the loss, its gradients, and updates the parameters. All tensors
+-- made on the way are freed but those that f returns after the loss. Gradients from before are
+-- forgotten. If the loss is not finite, or anything fails before the update, the parameters stay as
+-- they are.
 -- @param f  function () -> loss (a tensor of one entry), more results...
 -- @return the loss as a number, more results...
 function methods:step(f)
@@ -79,8 +80,8 @@ end
 -- The list without repetitions, so that a shared tensor is updated once.
 local function distinct(name, parameters)
   if type(parameters) ~= "table" or getmetatable(parameters) then
-    check.fail("MG-TYPE", "%s: expected a list of tensors, such as net:parameters(), got a %s", name,
-      check.type_of(parameters))
+    check.fail("MG-TYPE", "%s: expected a list of tensors, such as net:parameters(), got a %s",
+      name, check.type_of(parameters))
   end
   local list, seen = {}, {}
   for i, parameter in ipairs(parameters) do
@@ -107,7 +108,9 @@ local optimizer = {}
 -- @param state       further fields of the optimizer
 -- @return the optimizer
 function optimizer.new(name, parameters, rate, rule, state)
-  local self = { name = name, parameters = distinct(name, parameters), rate = rate, rule = rule, steps = 0 }
+  local self = {
+    name = name, parameters = distinct(name, parameters), rate = rate, rule = rule, steps = 0,
+  }
   for key, value in pairs(state or {}) do self[key] = value end
   return setmetatable(self, Optimizer)
 end

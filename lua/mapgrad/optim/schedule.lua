@@ -17,8 +17,8 @@ function methods:epoch(n)
   return self.optimizer.rate
 end
 
---- Multiplies the rate by a factor after each of some epochs: with epochs = {30, 40} the epochs 1 to 30
--- have the optimizer's rate, 31 to 40 factor times it, the later ones factor^2 times it.
+--- Multiplies the rate by a factor after each of some epochs: with epochs = {30, 40} the epochs 1
+-- to 30 have the optimizer's rate, 31 to 40 factor times it, the later ones factor^2 times it.
 -- @param optimizer       its rate now is that of the first epoch
 -- @param options.epochs  ascending list of integers from 1
 -- @param options.factor  (default 0.1)
@@ -31,7 +31,10 @@ function schedule.steps(optimizer, options)
   local before = 0
   for _, epoch in ipairs(o.epochs) do
     check.value("optim.schedule.steps: epochs", epoch, check.count())
-    if epoch <= before then check.fail("MG-ARGUMENT", "optim.schedule.steps: epochs must ascend") end
+    if epoch <= before then
+      check.fail("MG-ARGUMENT", "optim.schedule.steps: epochs must ascend, got %d after %d", epoch,
+        before)
+    end
     before = epoch
   end
   local first = optimizer.rate

@@ -1,5 +1,6 @@
 --- Stochastic gradient descent with momentum.
--- Sources: Robbins, Monro 1951; Polyak 1964; for Nesterov's form Sutskever, Martens, Dahl, Hinton 2013.
+-- Sources: Robbins, Monro 1951; Polyak 1964; for Nesterov's form Sutskever, Martens, Dahl, Hinton
+-- 2013.
 local check = require "mapgrad.check"
 local optimizer = require "mapgrad.optim.optimizer"
 

@@ -9,11 +9,11 @@ local new_target = require "mapgrad.target.target"
 
 return function(options)
   local o = check.options("target.given", options, { weight = check.positive(1) })
-  return new_target(("given { weight = %g }"):format(o.weight), function(theta, g, truth)
+  return new_target(("given { weight = %g }"):format(o.weight), function(_, g, truth)
     if not truth then
       check.fail("MG-OPTION", "target.given: the layer needs the true parameters: layer(x, { truth = ... })")
     end
-    local batch = theta:axes() > 0 and g:count() / g:size(1) / truth.n or 1
+    local batch = g:count() / g:size(1) / truth.n
     return truth.theta + g * 0, o.weight / batch
   end)
 end

@@ -1,0 +1,349 @@
+/* Convolution as matrix products. For an image, `columns` [C kh kw, cells] holds what each weight
+ * meets at each cell of the result; then y = weight columns, with weight as [D, C kh kw]. Columns are
+ * made for a tile of rows of the result at a time, so that they stay in the cache. */
+#include <string.h>
+
+#include "base/interrupt.h"
+#include "base/memory.h"
+#include "base/status.h"
+#include "blas.h"
+#include "op.h"
+#include "tensor/shape.h"
+
+typedef struct conv {
+  int64_t batch, channels, height, width; /* of x */
+  int64_t filters, kernel_height, kernel_width, stride, pad;
+  int64_t rows, columns; /* of an image of the result */
+  int64_t taps;          /* channels * kernel_height * kernel_width */
+  int64_t tile, tiles;   /* rows of the result in a tile, tiles in an image */
+  int is_direct;         /* the columns are the image itself: kernel 1, stride 1, no pad */
+  const mg_real *x, *weight, *bias, *dy;
+  mg_real *out;
+  int64_t group;   /* images that share a partial sum of the weight's gradient */
+  mg_real *partial; /* [groups, filters, taps] */
+} conv;
+
+/* ---- geometry */
+
+enum { TILE_ENTRIES = 1 << 17 }; /* of columns */
+
+/* Reads the shapes of x and weight; MG_BAD_SHAPE, MG_BAD_ARGUMENT. */
+static mg_status plan(const char *op, const mg_tensor *x, const mg_tensor *weight, int stride,
+                      int pad, conv *c) {
+  if (shape_expect_axes(op, "x", x, 4) != MG_OK) return MG_BAD_SHAPE;
+  if (shape_expect_axes(op, "weight", weight, 4) != MG_OK) return MG_BAD_SHAPE;
+  if (stride < 1 || pad < 0)
+    return fail(MG_BAD_ARGUMENT, "%s: stride %d and pad %d, expected 1 and 0 at least", op, stride,
+                pad);
+  const int64_t *xs = x->shape, *ws = weight->shape;
+  int64_t down = xs[2] + 2 * (int64_t)pad - ws[2], across = xs[3] + 2 * (int64_t)pad - ws[3];
+  if (xs[1] != ws[1] || ws[2] < 1 || ws[3] < 1 || down < 0 || across < 0) {
+    char left[SHAPE_TEXT_BYTES], right[SHAPE_TEXT_BYTES];
+    return fail(MG_BAD_SHAPE, "%s: weight of shape %s does not fit x of shape %s with pad %d", op,
+                shape_of(right, weight), shape_of(left, x), pad);
+  }
+  *c = (conv){.batch = xs[0], .channels = xs[1], .height = xs[2], .width = xs[3],
+              .filters = ws[0], .kernel_height = ws[2], .kernel_width = ws[3],
+              .stride = stride, .pad = pad, .taps = ws[1] * ws[2] * ws[3],
+              .rows = down / stride + 1, .columns = across / stride + 1,
+              .x = x->data, .weight = weight->data};
+  c->is_direct = ws[2] == 1 && ws[3] == 1 && stride == 1 && pad == 0;
+  int64_t row = c->taps * c->columns;
+  c->tile = row > TILE_ENTRIES ? 1 : row > 0 ? TILE_ENTRIES / row : c->rows;
+  if (c->tile > c->rows) c->tile = c->rows;
+  c->tiles = parallel_chunks(c->rows, c->tile);
+  return MG_OK;
+}
+
+static mg_status check_dy(const char *op, const conv *c, const mg_tensor *dy) {
+  int64_t shape[4] = {c->batch, c->filters, c->rows, c->columns};
+  if (dy->axes == 4 && memcmp(dy->shape, shape, sizeof shape) == 0) return MG_OK;
+  char expected[SHAPE_TEXT_BYTES], got[SHAPE_TEXT_BYTES];
+  return fail(MG_BAD_SHAPE, "%s: dy has shape %s, the result has %s", op, shape_of(got, dy),
+              shape_text(expected, shape, 4));
+}
+
+/* Rows of the result in the tile that starts at row `first`. */
+static int64_t tile_rows(const conv *c, int64_t first) {
+  return c->rows - first < c->tile ? c->rows - first : c->tile;
+}
+
+/* The columns of a tile, for memory_free. */
+static mg_real *new_columns(const conv *c) {
+  return memory_array(c->taps * c->tile * c->columns, (int64_t)sizeof(mg_real));
+}
+
+/* Images or tiles for a chunk: a product's flops weigh a sixteenth of an element's work. */
+static int64_t grain_of(const conv *c, int64_t rows) {
+  return op_grain(c->filters * c->taps / 16 * rows * c->columns);
+}
+
+/* Results first..last-1 of a row whose tap at kernel column k lies inside an image. */
+static void inside(const conv *c, int64_t k, int64_t *first, int64_t *last) {
+  int64_t left = c->pad - k, right = c->width + c->pad - k; /* first <= i stride - left < width */
+  *first = left > 0 ? (left + c->stride - 1) / c->stride : 0;
+  *last = right > 0 ? (right + c->stride - 1) / c->stride : 0;
+  if (*last > c->columns) *last = c->columns;
+  if (*first > *last) *first = *last;
+}
+
+/* ---- between images and columns */
+
+/* to [n] = every stride-th entry of from */
+static void gather(mg_real *to, const mg_real *from, int64_t stride, int64_t n) {
+  if (stride == 1) memcpy(to, from, (size_t)n * sizeof *to);
+  else if (stride == 2)
+    for (int64_t i = 0; i < n; i++) to[i] = from[2 * i];
+  else
+    for (int64_t i = 0; i < n; i++) to[i] = from[stride * i];
+}
+
+/* every stride-th entry of to += from [n] */
+static void scatter_add(mg_real *to, const mg_real *from, int64_t stride, int64_t n) {
+  if (stride == 1)
+    for (int64_t i = 0; i < n; i++) to[i] += from[i];
+  else if (stride == 2)
+    for (int64_t i = 0; i < n; i++) to[2 * i] += from[i];
+  else
+    for (int64_t i = 0; i < n; i++) to[stride * i] += from[i];
+}
+
+static void clear(mg_real *to, int64_t n) { memset(to, 0, (size_t)n * sizeof *to); }
+
+/* One row of columns, [count, c->columns]: what tap (ky, kx) of a plane [height, width] meets from
+ * row `first` of the result on. */
+static void tap_to_columns(const conv *c, const mg_real *plane, int64_t ky, int64_t kx,
+                           int64_t first, int64_t count, mg_real *to) {
+  int64_t start, end;
+  inside(c, kx, &start, &end);
+  for (int64_t i = 0; i < count; i++, to += c->columns) {
+    int64_t y = (first + i) * c->stride - c->pad + ky;
+    if (y < 0 || y >= c->height || start == end) {
+      clear(to, c->columns);
+      continue;
+    }
+    clear(to, start);
+    gather(to + start, plane + y * c->width + start * c->stride - c->pad + kx, c->stride,
+           end - start);
+    clear(to + end, c->columns - end);
+  }
+}
+
+/* The adjoint: adds a row of columns to the plane. */
+static void tap_from_columns(const conv *c, const mg_real *from, int64_t ky, int64_t kx,
+                             int64_t first, int64_t count, mg_real *plane) {
+  int64_t start, end;
+  inside(c, kx, &start, &end);
+  if (start == end) return;
+  for (int64_t i = 0; i < count; i++, from += c->columns) {
+    int64_t y = (first + i) * c->stride - c->pad + ky;
+    if (y < 0 || y >= c->height) continue;
+    scatter_add(plane + y * c->width + start * c->stride - c->pad + kx, from + start, c->stride,
+                end - start);
+  }
+}
+
+/* to [taps, count * c->columns] for rows first..first+count-1 of the result. */
+static void to_columns(const conv *c, const mg_real *image, int64_t first, int64_t count,
+                       mg_real *to) {
+  for (int64_t channel = 0; channel < c->channels; channel++)
+    for (int64_t ky = 0; ky < c->kernel_height; ky++)
+      for (int64_t kx = 0; kx < c->kernel_width; kx++, to += count * c->columns)
+        tap_to_columns(c, image + channel * c->height * c->width, ky, kx, first, count, to);
+}
+
+static void from_columns(const conv *c, const mg_real *from, int64_t first, int64_t count,
+                         mg_real *image) {
+  for (int64_t channel = 0; channel < c->channels; channel++)
+    for (int64_t ky = 0; ky < c->kernel_height; ky++)
+      for (int64_t kx = 0; kx < c->kernel_width; kx++, from += count * c->columns)
+        tap_from_columns(c, from, ky, kx, first, count, image + channel * c->height * c->width);
+}
+
+/* The columns of a tile as a matrix: in the image, or made in `scratch`. */
+static blas_matrix columns_of(const conv *c, const mg_real *image, int64_t first, int64_t count,
+                              mg_real *scratch) {
+  if (c->is_direct) return (blas_matrix){image + first * c->columns, c->rows * c->columns, 0};
+  to_columns(c, image, first, count, scratch);
+  return (blas_matrix){scratch, count * c->columns, 0};
+}
+
+/* ---- forward */
+
+/* out [filters, count * columns] of a tile; rows lie `cells` apart. */
+static mg_status forward_tile(const conv *c, int64_t image, int64_t first, mg_real *scratch) {
+  int64_t count = tile_rows(c, first), cells = c->rows * c->columns, n = count * c->columns;
+  mg_real *out = c->out + image * c->filters * cells + first * c->columns;
+  const mg_real *x = c->x + image * c->channels * c->height * c->width;
+  blas_matrix weight = {c->weight, c->taps, 0};
+  if (c->bias)
+    for (int64_t d = 0; d < c->filters; d++)
+      for (int64_t i = 0; i < n; i++) out[d * cells + i] = c->bias[d];
+  return blas_gemm(c->filters, n, c->taps, weight, columns_of(c, x, first, count, scratch),
+                   c->bias != NULL, out, cells);
+}
+
+/* Tiles first..last-1 of all images. */
+static mg_status forward_chunk(void *job, int64_t first, int64_t last) {
+  const conv *c = job;
+  mg_real *scratch = c->is_direct ? NULL : new_columns(c);
+  if (!scratch && !c->is_direct) return MG_NO_MEMORY;
+  mg_status status = MG_OK;
+  for (int64_t i = first; i < last && status == MG_OK; i++)
+    status = forward_tile(c, i / c->tiles, i % c->tiles * c->tile, scratch);
+  memory_free(scratch);
+  return status;
+}
+
+static mg_status check_bias(const mg_tensor *bias, int64_t filters) {
+  if (!bias || (bias->axes == 1 && bias->shape[0] == filters)) return MG_OK;
+  char text[SHAPE_TEXT_BYTES];
+  return fail(MG_BAD_SHAPE, "conv2d: bias has shape %s, weight has %lld filters",
+              shape_of(text, bias), (long long)filters);
+}
+
+mg_tensor *mg_conv2d(const mg_tensor *x, const mg_tensor *weight, const mg_tensor *bias, int stride,
+                     int pad) {
+  conv c;
+  if (plan("conv2d", x, weight, stride, pad, &c) != MG_OK) return NULL;
+  if (check_bias(bias, c.filters) != MG_OK) return NULL;
+  int64_t shape[4] = {c.batch, c.filters, c.rows, c.columns};
+  mg_tensor *y = mg_tensor_new(shape, 4);
+  if (!y || y->size == 0) return y;
+  c.bias = bias ? bias->data : NULL;
+  c.out = y->data;
+  return op_finish(y, op_for(c.batch * c.tiles, grain_of(&c, c.tile), forward_chunk, &c));
+}
+
+/* ---- gradients */
+
+/* dx [channels, height, width] of an image: the gradients of the columns, tile by tile, added where
+ * the columns came from. */
+static mg_status input_image(const conv *c, int64_t image, mg_real *scratch) {
+  int64_t cells = c->rows * c->columns, size = c->channels * c->height * c->width;
+  const mg_real *dy = c->dy + image * c->filters * cells;
+  mg_real *dx = c->out + image * size;
+  blas_matrix weight = {c->weight, c->taps, 1};
+  if (c->is_direct)
+    return blas_gemm(c->taps, cells, c->filters, weight, (blas_matrix){dy, cells, 0}, 0, dx, cells);
+  clear(dx, size);
+  mg_status status = MG_OK;
+  for (int64_t first = 0; first < c->rows && status == MG_OK; first += c->tile) {
+    int64_t count = tile_rows(c, first), n = count * c->columns;
+    blas_matrix part = {dy + first * c->columns, cells, 0};
+    status = blas_gemm(c->taps, n, c->filters, weight, part, 0, scratch, n);
+    if (status == MG_OK) from_columns(c, scratch, first, count, dx);
+  }
+  return status;
+}
+
+/* Images first..last-1. */
+static mg_status input_chunk(void *job, int64_t first, int64_t last) {
+  const conv *c = job;
+  mg_real *scratch = c->is_direct ? NULL : new_columns(c);
+  if (!scratch && !c->is_direct) return MG_NO_MEMORY;
+  mg_status status = MG_OK;
+  for (int64_t i = first; i < last && status == MG_OK; i++) status = input_image(c, i, scratch);
+  memory_free(scratch);
+  return status;
+}
+
+mg_tensor *mg_conv2d_vjp_input(const mg_tensor *x, const mg_tensor *weight, const mg_tensor *dy,
+                               int stride, int pad) {
+  conv c;
+  if (plan("conv2d_vjp_input", x, weight, stride, pad, &c) != MG_OK) return NULL;
+  if (check_dy("conv2d_vjp_input", &c, dy) != MG_OK) return NULL;
+  mg_tensor *dx = tensor_like(x);
+  if (!dx || dx->size == 0) return dx;
+  c.dy = dy->data;
+  c.out = dx->data;
+  return op_finish(dx, op_for(c.batch, grain_of(&c, c.rows), input_chunk, &c));
+}
+
+/* Adds dy columns^T of an image to partial [filters, taps]; `add` 0: the first one, which sets it. */
+static mg_status weight_image(const conv *c, int64_t image, int add, mg_real *scratch,
+                              mg_real *partial) {
+  int64_t cells = c->rows * c->columns;
+  const mg_real *dy = c->dy + image * c->filters * cells;
+  const mg_real *x = c->x + image * c->channels * c->height * c->width;
+  mg_status status = MG_OK;
+  for (int64_t first = 0; first < c->rows && status == MG_OK; first += c->tile, add = 1) {
+    int64_t count = tile_rows(c, first);
+    blas_matrix part = {dy + first * c->columns, cells, 0};
+    blas_matrix columns = columns_of(c, x, first, count, scratch);
+    columns.transposed = 1;
+    status = blas_gemm(c->filters, c->taps, count * c->columns, part, columns, add, partial,
+                       c->taps);
+  }
+  return status;
+}
+
+/* The group of images first..last-1. */
+static mg_status weight_chunk(void *job, int64_t first, int64_t last) {
+  const conv *c = job;
+  mg_real *partial = c->partial + first / c->group * c->filters * c->taps;
+  mg_real *scratch = c->is_direct ? NULL : new_columns(c);
+  if (!scratch && !c->is_direct) return MG_NO_MEMORY;
+  mg_status status = MG_OK;
+  for (int64_t i = first; i < last && status == MG_OK; i++) {
+    status = interrupt_tick();
+    if (status == MG_OK) status = weight_image(c, i, i > first, scratch, partial);
+  }
+  memory_free(scratch);
+  return status;
+}
+
+/* Entries first..last-1 of the weight's gradient: the partial sums of the groups, in order. */
+static mg_status join_chunk(void *job, int64_t first, int64_t last) {
+  const conv *c = job;
+  int64_t size = c->filters * c->taps, groups = parallel_chunks(c->batch, c->group);
+  for (int64_t i = first; i < last; i++) {
+    double sum = 0;
+    for (int64_t g = 0; g < groups; g++) sum += (double)c->partial[g * size + i];
+    c->out[i] = (mg_real)sum;
+  }
+  return MG_OK;
+}
+
+mg_tensor *mg_conv2d_vjp_weight(const mg_tensor *x, const mg_tensor *weight, const mg_tensor *dy,
+                                int stride, int pad) {
+  enum { GROUPS = 8 };
+  conv c;
+  if (plan("conv2d_vjp_weight", x, weight, stride, pad, &c) != MG_OK) return NULL;
+  if (check_dy("conv2d_vjp_weight", &c, dy) != MG_OK) return NULL;
+  mg_tensor *dw = tensor_like(weight);
+  if (!dw || dw->size == 0) return dw;
+  c.group = c.batch > GROUPS ? (c.batch + GROUPS - 1) / GROUPS : 1;
+  c.partial = memory_array(parallel_chunks(c.batch, c.group) * dw->size, (int64_t)sizeof *c.out);
+  if (!c.partial) return op_finish(dw, MG_NO_MEMORY);
+  c.dy = dy->data;
+  c.out = dw->data;
+  mg_status status = op_for(c.batch, c.group, weight_chunk, &c);
+  if (status == MG_OK) status = op_for(dw->size, OP_GRAIN, join_chunk, &c);
+  memory_free(c.partial);
+  return op_finish(dw, status);
+}
+
+/* Filters first..last-1. */
+static mg_status bias_chunk(void *job, int64_t first, int64_t last) {
+  const conv *c = job;
+  int64_t cells = c->rows * c->columns;
+  for (int64_t d = first; d < last; d++) {
+    double sum = 0;
+    for (int64_t b = 0; b < c->batch; b++)
+      sum += op_sum(c->dy + (b * c->filters + d) * cells, cells);
+    c->out[d] = (mg_real)sum;
+  }
+  return MG_OK;
+}
+
+mg_tensor *mg_conv2d_vjp_bias(const mg_tensor *dy) {
+  if (shape_expect_axes("conv2d_vjp_bias", "dy", dy, 4) != MG_OK) return NULL;
+  conv c = {.batch = dy->shape[0], .filters = dy->shape[1], .rows = dy->shape[2],
+            .columns = dy->shape[3], .dy = dy->data};
+  mg_tensor *db = mg_tensor_new(&c.filters, 1);
+  if (!db) return NULL;
+  c.out = db->data;
+  int64_t grain = op_grain(c.batch * c.rows * c.columns);
+  return op_finish(db, op_for(c.filters, grain, bias_chunk, &c));
+}

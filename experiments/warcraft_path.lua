@@ -1,0 +1,206 @@
+-- Learn the costs of terrain from pictures of maps; the only supervision is the cheapest path.
+--
+-- A network turns the picture of a map into a cost for each cell, a shortest-path solver turns costs into a
+-- path, an estimator brings the gradient of the path's Hamming loss back through the solver.
+-- Protocol: Vlastelica et al. 2020 (section 4.1), Niepert et al. 2021 (section 5.3).
+local mg = require "mapgrad"
+local data, estimator, loss, metric, nn, noise = mg.data, mg.estimator, mg.loss, mg.metric, mg.nn, mg.noise
+local optim, plot, progress, solver, target, tensor = mg.optim, mg.plot, mg.progress, mg.solver, mg.target, mg.tensor
+
+-- ------------------------------------------------------------------ data: train, validation, test
+
+local load = {}
+
+function load.terrain(o)
+  local all = data.make.terrain { size = o.size, count = o.train + 2 * o.held_out }
+  return all:rows(1, o.train), all:rows(o.train + 1, o.train + o.held_out), all:rows(-o.held_out, -1)
+end
+
+function load.freeciv(o)
+  return data.freeciv { size = o.size, train = o.train, validation = o.held_out, test = o.held_out }
+end
+
+function load.folder(o)
+  if not o.folder then return nil, "data=folder needs the folder: --set folder=PATH" end
+  return data.folder(o.folder)
+end
+
+-- ------------------------------------------------------------------ network: image -> costs, positive
+
+local network = {}
+
+function network.small(train, size)
+  return nn.sequential {
+    nn.normalise { data = train.image },
+    nn.conv2d { 3, 32, kernel = 5, stride = 2, pad = 2 }, nn.batch_norm(32), nn.relu(), nn.max_pool(2),
+    nn.conv2d { 32, 1, kernel = 3, pad = 1 }, nn.softplus(), nn.adaptive_mean_pool(size, size),
+    nn.reshape(size, size),
+  }
+end
+
+function network.combresnet18(train, size)
+  return nn.combresnet18 { rows = size, cols = size, normalise = nn.normalise { data = train.image } }
+end
+
+-- ------------------------------------------------------------------ layer: costs -> paths
+
+local layers = {}
+
+-- Path lengths vary; the published choice for the number of ones is 1.3 times the side.
+local function path_noise(o, size)
+  if o.temperature == 0 then return "none" end
+  return noise.sum_of_gamma { k = math.floor(1.3 * size) }
+end
+
+function layers.imle(o, grid, size)
+  return estimator.imle {
+    solver = grid, noise = path_noise(o, size), target = target.fixed { lambda = o.lambda },
+    temperature = o.temperature, samples = o.samples,
+  }
+end
+
+function layers.identity(o, grid)
+  return estimator.identity { solver = grid, projection = o.projection }
+end
+
+function layers.blackbox(o, grid)
+  return estimator.blackbox { solver = grid, lambda = o.lambda }
+end
+
+function layers.straight_through(o, grid, size)
+  return estimator.straight_through {
+    solver = grid, noise = path_noise(o, size), temperature = o.temperature, samples = o.samples,
+  }
+end
+
+-- ------------------------------------------------------------------ measuring
+
+-- Costs that the network gives to all maps of a set, in batches.
+local function predict(costs, set)
+  local parts = {}
+  for batch in set:batches { size = 100 } do
+    parts[#parts + 1] = tensor.scope(function() return costs:evaluate(batch.image) end)
+  end
+  return tensor.concat(parts, 1)
+end
+
+local function measure(costs, layer, set)
+  return tensor.scope(function()
+    local z = layer:map(predict(costs, set))
+    return {
+      optimal_rate = metric.optimal_rate(z, set, { is_feasible = metric.is_grid_path }),
+      optimal_rate_1e4 = metric.optimal_rate(z, set, { tolerance = 1e-4, is_feasible = metric.is_grid_path }),
+      match_rate = metric.match_rate(z, set),
+      regret = metric.regret(z, set),
+      cost_ratio = metric.cost_ratio(z, set),
+    }
+  end)
+end
+
+local function picture(costs, layer, set, file)
+  local shown = set:rows(1, math.min(4, set:count()))
+  local learned = predict(costs, shown)
+  local z, rows = layer:map(learned)[1], {}
+  for i = 1, shown:count() do
+    rows[i] = { image = shown.image[i], truth = shown.path[i], predicted = z[i], costs = learned[i] }
+  end
+  return plot.paths { file = file, rows = rows }
+end
+
+-- A picture that cannot be made is no reason to lose the numbers.
+local function say(ok, message, file)
+  io.stderr:write(ok and ("wrote %s\n"):format(file) or ("warning: %s\n"):format(message))
+end
+
+-- ------------------------------------------------------------------ the run
+
+local function train_epoch(epoch, o, costs, layer, adam, train)
+  local bar = progress.new {
+    total = math.ceil(train:count() / o.batch), label = ("epoch %d/%d"):format(epoch, o.epochs), quiet = o.quiet,
+  }
+  local sum, count = 0, 0
+  for batch in train:batches { size = o.batch, shuffle = true } do
+    local value = adam:step(function()
+      return loss.hamming(layer(costs(batch.image)), batch.path)
+    end)
+    sum, count = sum + value * batch:count(), count + batch:count()
+    bar:tick(1, ("loss %.3f"):format(sum / count))
+  end
+  bar:finish()
+  return sum / count
+end
+
+local function run(o, record)
+  local train, validation, test = load[o.data](o)
+  if not train then error(validation, 0) end
+  local size = train.path:size(2)
+  local costs = network[o.network](train, size)
+  local layer = layers[o.estimator](o, solver.grid_path { rows = size, cols = size }, size)
+  local adam = optim.adam(costs:parameters(), { rate = o.rate })
+  local schedule = optim.schedule.steps(adam, {
+    epochs = { math.floor(0.6 * o.epochs) + 1, math.floor(0.8 * o.epochs) + 1 }, factor = 0.1,
+  })
+  print(("%s, %s, %s: %d maps of %d x %d to learn from, %d to choose by, %d unseen"):format(o.data, o.network,
+    o.estimator, train:count(), size, size, validation:count(), test:count()))
+
+  local epochs, rates, training = {}, {}, 0
+  for epoch = 1, o.epochs do
+    schedule:epoch(epoch)
+    local started = mg.clock()
+    local mean_loss = train_epoch(epoch, o, costs, layer, adam, train)
+    training = training + mg.clock() - started
+    local m = measure(costs, layer, validation)
+    print(("epoch %2d  loss %7.3f  validation: optimal %5.1f %%  match %5.1f %%  regret %.3f"):format(epoch,
+      mean_loss, 100 * m.optimal_rate, 100 * m.match_rate, m.regret))
+    m.epoch, m.loss, m.split = epoch, mean_loss, "validation"
+    record(m)
+    epochs[epoch], rates[epoch] = epoch, 100 * m.optimal_rate
+  end
+
+  local m = measure(costs, layer, test)
+  print(("\nunseen maps (%d)"):format(test:count()))
+  print(("  optimal rate, tolerance 1e-6  %6.2f %%"):format(100 * m.optimal_rate))
+  print(("  optimal rate, tolerance 1e-4  %6.2f %%"):format(100 * m.optimal_rate_1e4))
+  print(("  match rate                    %6.2f %%"):format(100 * m.match_rate))
+  print(("  regret                        %8.4f"):format(m.regret))
+  print(("  cost ratio                    %8.4f"):format(m.cost_ratio))
+  print(("  solver calls                  %8d"):format(layer.solves))
+  print(("  zero gradients                %6.2f %%"):format(100 * layer:zero_rate()))
+  -- times differ from run to run: not on stdout, which is the same for any number of threads
+  io.stderr:write(("  time in the solver            %6.2f %% of %.0f s\n"):format(
+    100 * layer.seconds / training, training))
+  m.split, m.solves = "test", layer.solves
+  record(m)
+
+  local maps, curve = o.out .. "/maps.png", o.out .. "/curve.svg"
+  local ok, message = picture(costs, layer, test, maps)
+  say(ok, message, maps)
+  ok, message = plot.curves {
+    file = curve, title = "optimal paths on validation maps", x_label = "epoch", y_label = "optimal rate, %",
+    series = { { name = o.estimator, x = epochs, y = rates } },
+  }
+  say(ok, message, curve)
+end
+
+return mg.experiment {
+  title = "warcraft path",
+  options = {
+    { name = "data", choices = { "terrain", "freeciv", "folder" }, default = "terrain",
+      help = "maps made from the seed, Freeciv's, or the original files" },
+    { name = "folder", form = "text", help = "folder of the original files, for data=folder" },
+    { name = "size", form = "count", default = 12, help = "cells on a side (terrain, freeciv)" },
+    { name = "train", form = "count", default = 2000, help = "maps to learn from (terrain, freeciv)" },
+    { name = "held_out", form = "count", default = 300, help = "maps to validate, and to test (terrain, freeciv)" },
+    { name = "network", choices = { "small", "combresnet18" }, default = "small", help = "image to costs" },
+    { name = "estimator", choices = { "imle", "identity", "blackbox", "straight_through" }, default = "imle",
+      help = "how the gradient passes the solver" },
+    { name = "lambda", form = "positive", default = 20, help = "step of imle and blackbox" },
+    { name = "temperature", form = "not_negative", default = 0.1, help = "of the noise of imle, straight_through" },
+    { name = "samples", form = "count", default = 1, help = "noise draws for each map" },
+    { name = "projection", choices = { "none", "norm" }, default = "none", help = "of identity" },
+    { name = "epochs", form = "count", default = 20, help = "passes over the training maps" },
+    { name = "batch", form = "count", default = 70, help = "maps in a step; lambda goes with it" },
+    { name = "rate", form = "positive", default = 5e-4, help = "of Adam; divided by 10 at 60 % and 80 %" },
+  },
+  run = run,
+}

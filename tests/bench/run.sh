@@ -1,0 +1,49 @@
+#!/bin/sh
+# run.sh: all benchmarks whose line contains ONLY, one JSON line each. `python3 ../shared/peers/compare.py
+# PEERS.jsonl OURS.jsonl` sets them beside the peers' lines.
+set -u
+ONLY=${ONLY:-}
+top=$(CDPATH= cd -- "$(dirname -- "$0")/../.." && pwd)
+cd "$top" || exit 1
+
+# in_lua LUA: sets the module's paths
+in_lua() {
+  lua=$1
+  LUA_PATH="./lua/?.lua;./lua/?/init.lua;./?.lua;;" LUA_CPATH="build/$lua/?.so;;"
+  MAPGRAD_IMPL=mapgrad-$lua
+  export LUA_PATH LUA_CPATH MAPGRAD_IMPL
+}
+
+while read -r lua work; do
+  case "$lua $work" in ''|\#*) continue ;; *"$ONLY"*) ;; *) continue ;; esac
+  in_lua "$lua"
+  # shellcheck disable=SC2086
+  case "$work" in
+    startup*) "$lua" tests/bench/startup.lua "$lua" ${work#startup} ;;
+    *) "$lua" tests/bench/entry.lua $work ;;
+  esac
+done <<'LIST'
+luajit grid_sp 12 70 1
+luajit grid_sp 12 70 2
+luajit grid_sp 12 1000 1
+luajit grid_sp 12 1000 2
+luajit grid_sp 12 70 1 warcraft
+luajit grid_sp 18 70 1
+luajit grid_sp 18 1000 1
+luajit grid_sp 24 70 1
+luajit grid_sp 24 1000 1
+luajit grid_sp 30 70 1
+luajit grid_sp 30 1000 1
+luajit grid_sp 30 1000 2
+luajit topk 10 1000 1
+luajit topk 100 1000 1
+luajit topk 1000 1000 1
+lua5.4 chain 10 1 1
+luajit chain 10 1 1
+lua5.4 chain 10 1 1 nograd
+luajit chain 10 1 1 nograd
+lua5.4 startup require
+luajit startup require
+lua5.4 startup gradient
+luajit startup gradient
+LIST

@@ -1,0 +1,104 @@
+--- Runs programs on the interpreter that runs the specs, with its module paths.
+local command = {}
+
+local function quote(text)
+  return "'" .. text:gsub("'", "'\\''") .. "'"
+end
+
+local function slurp(path)
+  local file = assert(io.open(path, "rb"))
+  local text = file:read("*a")
+  file:close()
+  return text
+end
+
+--- Writes a text file.
+function command.write(path, text)
+  local file = assert(io.open(path, "wb"))
+  file:write(text)
+  file:close()
+  return path
+end
+
+-- The running interpreter, found in PATH so that a program can be run with another PATH.
+local function interpreter()
+  local first = 0
+  while arg and arg[first - 1] do first = first - 1 end
+  local name = first < 0 and arg[first] or rawget(_G, "jit") and "luajit" or "lua5.4"
+  local pipe = io.popen("command -v " .. quote(name))
+  local path = pipe:read("*l")
+  pipe:close()
+  return path or name
+end
+
+local lua = interpreter()
+local script = package.searchpath("mapgrad.cli", package.path):gsub("init%.lua$", "mapgrad")
+
+--- A fresh folder below build/; remove it with command.remove.
+function command.folder()
+  local name = os.tmpname()
+  os.remove(name)
+  assert(os.execute("mkdir -p " .. quote(name)))
+  return name
+end
+
+function command.remove(folder)
+  os.execute("rm -rf " .. quote(folder))
+end
+
+-- Runs a shell line; {code=, out=, err=}.
+local function run(line, input)
+  local folder = command.folder()
+  command.write(folder .. "/in", input or "")
+  os.execute(("cd . && { %s; } <%s/in >%s/out 2>%s/err; echo $? >%s/code"):format(line, folder, folder, folder,
+    folder))
+  local result = {
+    code = tonumber(slurp(folder .. "/code")), out = slurp(folder .. "/out"), err = slurp(folder .. "/err"),
+  }
+  command.remove(folder)
+  return result
+end
+
+local function words(list)
+  local quoted = {}
+  for i, word in ipairs(list) do quoted[i] = quote(word) end
+  return table.concat(quoted, " ")
+end
+
+-- The shell words that start a Lua program with the module paths of this process.
+local function start(environment, program)
+  return ("%s LUA_PATH=%s LUA_CPATH=%s %s %s"):format(environment, quote(package.path), quote(package.cpath),
+    quote(lua), quote(program))
+end
+
+--- Runs `mapgrad` with arguments.
+-- @param arguments  list
+-- @param input      text on stdin, default none
+-- @return {code=, out=, err=}
+function command.mapgrad(arguments, input)
+  return run(start("", script) .. " " .. words(arguments), input)
+end
+
+--- Runs `mapgrad` until its stdout has a first byte, then interrupts it.
+function command.interrupt(arguments)
+  local line = [[
+    %s %s >"$0.out" & pid=$!
+    while kill -0 $pid 2>/dev/null && ! [ -s "$0.out" ]; do sleep 0.05; done
+    kill -INT $pid; wait $pid]]
+  local folder = command.folder()
+  local file = command.write(folder .. "/interrupt", line:format(start("", script), words(arguments)))
+  local result = run("sh " .. quote(file))
+  command.remove(folder)
+  return result
+end
+
+--- Runs a Lua text; environment is a text such as "PATH=".
+function command.lua(text, environment)
+  local folder = command.folder()
+  local file = command.write(folder .. "/program.lua", text)
+  local result = run(start(environment or "", file))
+  command.remove(folder)
+  return result
+end
+
+return command

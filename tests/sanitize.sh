@@ -1,0 +1,20 @@
+#!/bin/sh
+# sanitize.sh address,undefined|thread [ONLY]: the tests on an instrumented build, any report a failure.
+set -u
+kind=$1
+ONLY=${2:-}
+B=build/$(echo "$kind" | tr , -)
+make --no-print-directory -j"$(nproc)" SANITIZE="$kind" B=build modules || exit 1
+OBJ=build/obj/gcc-$(echo "$kind" | tr , -)
+if [ "$kind" = thread ]; then
+  PRELOAD=$(gcc -print-file-name=libtsan.so)
+  TSAN_OPTIONS="halt_on_error=1 exitcode=66 suppressions=$PWD/tests/tsan.supp"
+  export TSAN_OPTIONS
+else
+  PRELOAD="$(gcc -print-file-name=libasan.so):$(gcc -print-file-name=libubsan.so)"
+  ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+  LSAN_OPTIONS=suppressions=$PWD/tests/lsan.supp:print_suppressions=0
+  export ASAN_OPTIONS UBSAN_OPTIONS LSAN_OPTIONS
+fi
+export B OBJ PRELOAD ONLY
+FLAGS="-fsanitize=$kind" MAPGRAD_SANITIZER=$kind sh tests/run.sh
