@@ -34,7 +34,7 @@ end
 local lua = interpreter()
 local script = package.searchpath("mapgrad.cli", package.path):gsub("init%.lua$", "mapgrad")
 
---- A fresh folder below build/; remove it with command.remove.
+--- A fresh folder; remove it with command.remove.
 function command.folder()
   local name = os.tmpname()
   os.remove(name)

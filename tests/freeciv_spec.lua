@@ -95,7 +95,7 @@ describe("data.freeciv", function()
   end)
 
   it("draws a terrain in several ways", function()
-    -- inland water and glaciers aside, the corner pixel of grass cells is grass, that of coasts is not
+    -- plains end in grass where other land begins: the pixel at the upper edge depends on the neighbour
     local colours, count = {}, 0
     local terrain, image = sets[1].terrain:to_list(), sets[1].image
     for map = 1, 20 do

@@ -53,7 +53,10 @@ describe("metric", function()
     end)
 
     it(name .. " is perfect for the labels themselves", function()
-      local perfect = { optimal_rate = 1, match_rate = 1, cost_ratio = 1, regret = 0, normalised_regret = 0, hamming = 0 }
+      local perfect = {
+        optimal_rate = 1, match_rate = 1, cost_ratio = 1, regret = 0, normalised_regret = 0,
+        hamming = 0,
+      }
       assert.equal(perfect[name], metric[name](truth.solution, truth))
     end)
 

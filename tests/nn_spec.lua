@@ -84,6 +84,9 @@ for _, name in ipairs(getmetatable(nn).names) do
   describe("nn." .. name, function()
     local sample = SAMPLES[name]
 
+    -- sharp in double only; combresnet18 is made of the other layers and too large for differences
+    local check_gradients = is_double and name ~= "combresnet18" and it or function() end
+
     before_each(function() random.seed(1) end)
 
     it("maps its sample to the expected shape, in both modes", function()
@@ -93,8 +96,7 @@ for _, name in ipairs(getmetatable(nn).names) do
       assert.same(sample.output, layer:evaluate(x):shape())
     end)
 
-    it("has gradients that equal central differences", function()
-      if not is_double or name == "combresnet18" then return end -- covered by the other layers
+    check_gradients("has gradients that equal central differences", function()
       local layer, x = sample.make(), tensor.normal(sample.input)
       local inputs = { x }
       for _, parameter in ipairs(layer:parameters()) do inputs[#inputs + 1] = parameter end
@@ -349,9 +351,8 @@ describe("a module", function()
     collectgarbage()
     collectgarbage()
     local before = tensor.memory().tensors
-    local y = net:evaluate(x)
-    assert.equal(before + 1, tensor.memory().tensors)
-    y:free()
+    net:evaluate(x):free()
+    assert.equal(before, tensor.memory().tensors)
   end)
 
   it("gives a snapshot that training does not change, and takes it back", function()

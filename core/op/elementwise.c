@@ -411,8 +411,8 @@ mg_tensor *mg_binary(mg_binary_kind kind, const mg_tensor *a, const mg_tensor *b
 }
 
 /* The gradient of an operand that was broadcast. Along the first axis of the walk the operand moves
- * or not: if it moves, chunks have their own entries of it; else chunks are at most PARTS parts with
- * sums of their own, which are added in order. */
+ * or not: if it moves, chunks have their own entries of it; else chunks are at most PARTS parts
+ * with sums of their own, which are added in order. */
 static mg_status sum_broadcast(binary_job *j, mg_tensor *g) {
   enum { PARTS = 8 };
   if (g->size == 0) return MG_OK;
@@ -441,8 +441,9 @@ static mg_status sum_broadcast(binary_job *j, mg_tensor *g) {
 
 /* MG_BAD_SHAPE unless dy has the shape of the result. */
 static mg_status check_dy(const mg_tensor *dy, const int64_t *shape, int axes) {
-  if (dy->axes == axes && (axes == 0 || memcmp(dy->shape, shape, (size_t)axes * sizeof *shape) == 0))
-    return MG_OK;
+  int fits = dy->axes == axes;
+  for (int i = 0; fits && i < axes; i++) fits = dy->shape[i] == shape[i];
+  if (fits) return MG_OK;
   char expected[SHAPE_TEXT_BYTES], got[SHAPE_TEXT_BYTES];
   return fail(MG_BAD_SHAPE, "binary_vjp: dy has shape %s, the result has %s", shape_of(got, dy),
               shape_text(expected, shape, axes));

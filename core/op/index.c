@@ -101,7 +101,7 @@ mg_tensor *mg_take_vjp(const mg_tensor *x, const int64_t *rows, int64_t count,
   mg_tensor *dx = tensor_like(x);
   if (dx) {
     job.out = dx->data;
-    int64_t taken = extent > 0 ? count / extent + 1 : 1; /* rows of dy for a row of dx, on average */
+    int64_t taken = extent > 0 ? count / extent + 1 : 1; /* rows of dy for one of dx, about */
     dx = op_finish(dx, op_for(extent, op_grain(job.width * taken), take_vjp_chunk, &job));
   }
   memory_free(start);

@@ -33,7 +33,7 @@ static double sum_of(const norm *n, const mg_real *x, int64_t c) {
 
 enum { LANES = 8 };
 
-/* Sum of (x - mean) * y over a run, y = x - mean if `y` is x itself; eight lanes. */
+/* Sum of (x - mean) (y - y_mean) over a run, in eight lanes. */
 static double run_product(const mg_real *x, double mean, const mg_real *y, double y_mean,
                           int64_t length) {
   double lane[LANES] = {0};
@@ -96,7 +96,8 @@ static mg_status plan(const char *op, const mg_tensor *x, const mg_tensor *const
                       const char *const names[], int count, norm *n) {
   char left[SHAPE_TEXT_BYTES], right[SHAPE_TEXT_BYTES];
   if (x->axes < 2)
-    return fail(MG_BAD_SHAPE, "%s: x has shape %s, expected 2 axes and more", op, shape_of(left, x));
+    return fail(MG_BAD_SHAPE, "%s: x has shape %s, expected 2 axes and more", op,
+                shape_of(left, x));
   n->batch = x->shape[0];
   n->channels = x->shape[1];
   n->inner = shape_product(x->shape, 2, x->axes);

@@ -19,26 +19,13 @@ mg_tensor *op_finish(mg_tensor *y, mg_status status) {
   return NULL;
 }
 
-static double sum_lanes(const double lane[LANES]) {
-  return ((lane[0] + lane[1]) + (lane[2] + lane[3])) + ((lane[4] + lane[5]) + (lane[6] + lane[7]));
-}
-
 double op_sum(const mg_real *x, int64_t n) {
   double lane[LANES] = {0};
   int64_t i = 0;
   for (; i + LANES <= n; i += LANES)
     for (int l = 0; l < LANES; l++) lane[l] += (double)x[i + l];
   for (int l = 0; i + l < n; l++) lane[l] += (double)x[i + l];
-  return sum_lanes(lane);
-}
-
-double op_dot(const mg_real *x, const mg_real *y, int64_t n) {
-  double lane[LANES] = {0};
-  int64_t i = 0;
-  for (; i + LANES <= n; i += LANES)
-    for (int l = 0; l < LANES; l++) lane[l] += (double)x[i + l] * (double)y[i + l];
-  for (int l = 0; i + l < n; l++) lane[l] += (double)x[i + l] * (double)y[i + l];
-  return sum_lanes(lane);
+  return ((lane[0] + lane[1]) + (lane[2] + lane[3])) + ((lane[4] + lane[5]) + (lane[6] + lane[7]));
 }
 
 void op_add(double *total, const mg_real *x, int64_t n) {

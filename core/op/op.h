@@ -21,9 +21,6 @@ mg_tensor *op_finish(mg_tensor *y, mg_status status);
 /* Sum of x [n]: eight lanes of double, added in a fixed order. */
 double op_sum(const mg_real *x, int64_t n);
 
-/* Sum of x [n] times y [n], likewise. */
-double op_dot(const mg_real *x, const mg_real *y, int64_t n);
-
 /* total [n] += x [n]. */
 void op_add(double *total, const mg_real *x, int64_t n);
 

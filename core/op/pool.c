@@ -52,8 +52,9 @@ static mg_status plan_windows(const char *op, const mg_tensor *x, int kernel, in
   if (check_planes(op, x) != MG_OK) return MG_BAD_SHAPE;
   if (kernel < 1 || stride < 1 || pad < 0 || pad > kernel / 2)
     return fail(MG_BAD_ARGUMENT,
-                "%s: kernel %d, stride %d, pad %d, expected 1 at least and pad in 0..kernel / 2", op,
-                kernel, stride, pad);
+                "%s: kernel %d, stride %d and pad %d, expected 1 and 1 at least and pad in "
+                "0..kernel / 2",
+                op, kernel, stride, pad);
   int64_t down = x->shape[2] + 2 * (int64_t)pad - kernel;
   int64_t across = x->shape[3] + 2 * (int64_t)pad - kernel;
   if (down < 0 || across < 0) {
@@ -110,9 +111,8 @@ static void largest_of_row(const pool *p, const mg_real *plane, int64_t i, mg_re
     for (int64_t kx = 0; kx < p->kernel; kx++) {
       inside(p, kx, &first, &last);
       if (first == last) continue;
-      keep_larger(best + first,
-                  plane + (i * p->stride - p->pad + ky) * p->width + first * p->stride - p->pad + kx,
-                  p->stride, last - first);
+      const mg_real *x = plane + (i * p->stride - p->pad + ky) * p->width;
+      keep_larger(best + first, x + first * p->stride - p->pad + kx, p->stride, last - first);
     }
 }
 
@@ -146,8 +146,8 @@ static inline void keep_place(mg_real *restrict best, int32_t *restrict place,
   }
 }
 
-/* place [columns] = where the largest entries of the windows of row i lie, counted from the window's
- * top left cell in rows of the plane, pads included. */
+/* place [columns] = where the largest entries of the windows of row i lie: entries of the plane, from
+ * the start of the window's first row inside the plane on, columns of the pad counted. */
 static void places_of_row(const pool *p, const mg_real *plane, int64_t i, mg_real *best,
                           int32_t *place) {
   int64_t top, bottom, first, last;
@@ -238,7 +238,8 @@ static window share(const pool *p, int64_t row, int64_t column) {
 
 static mg_real mean_of(const mg_real *plane, int64_t width, window w) {
   double sum = 0;
-  for (int64_t y = w.top; y < w.bottom; y++) sum += op_sum(plane + y * width + w.left, w.right - w.left);
+  for (int64_t y = w.top; y < w.bottom; y++)
+    for (int64_t x = w.left; x < w.right; x++) sum += (double)plane[y * width + x];
   return (mg_real)(sum / (double)((w.bottom - w.top) * (w.right - w.left)));
 }
 

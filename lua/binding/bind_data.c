@@ -54,7 +54,7 @@ static int push_array(lua_State *L, array_box *box) {
 }
 
 static int read_array(lua_State *L, mg_array *(*read)(const char *)) {
-  const char *path = luaL_checkstring(L, 1);
+  const char *path = check_text(L, 1);
   array_box *box = new_box(L);
   call_begin(L, state_of(L));
   box->array = read(path);
@@ -68,7 +68,7 @@ static int png_read(lua_State *L) { return read_array(L, mg_png_read); }
 
 /* file_read(path, limit) -> text, or nil, message */
 static int file_read(lua_State *L) {
-  const char *path = luaL_checkstring(L, 1);
+  const char *path = check_text(L, 1);
   int64_t limit = check_integer(L, 2);
   array_box *box = new_box(L);
   box->array = mg_file_read(path, limit);
@@ -81,7 +81,7 @@ static int file_read(lua_State *L) {
 
 /* npy_write(path, h, type) -> true, or nil, message */
 static int npy_write(lua_State *L) {
-  const char *path = luaL_checkstring(L, 1), *type = luaL_optstring(L, 3, "f4");
+  const char *path = check_text(L, 1), *type = lua_isnoneornil(L, 3) ? "f4" : check_text(L, 3);
   mg_tensor *t = check_tensor(L, 2);
   return file_done(L, mg_npy_write(path, mg_tensor_data(t), mg_tensor_shape(t), mg_tensor_axes(t),
                                    type));
@@ -89,7 +89,7 @@ static int npy_write(lua_State *L) {
 
 /* png_write(path, h [height, width, channels]) -> true, or nil, message */
 static int png_write(lua_State *L) {
-  const char *path = luaL_checkstring(L, 1);
+  const char *path = check_text(L, 1);
   mg_tensor *t = check_tensor(L, 2);
   if (mg_tensor_axes(t) != 3)
     return raise_message(L, "MG-SHAPE", "png_write: %d axes, expected height, width, channels",
@@ -100,8 +100,8 @@ static int png_write(lua_State *L) {
 
 /* file_write(path, text) -> true, or nil, message */
 static int file_write(lua_State *L) {
-  size_t length;
-  const char *path = luaL_checkstring(L, 1), *text = luaL_checklstring(L, 2, &length);
+  const char *path = check_text(L, 1), *text = check_text(L, 2);
+  size_t length = lua_rawlen(L, 2);
   return file_done(L, mg_file_write(path, text, (int64_t)length));
 }
 

@@ -48,7 +48,7 @@ static int binary_vjp(lua_State *L) {
 
 static int affine(lua_State *L) {
   mg_tensor *x = check_tensor(L, 1);
-  double scale = luaL_checknumber(L, 2), shift = luaL_checknumber(L, 3);
+  double scale = check_number(L, 2), shift = check_number(L, 3);
   state *S = state_of(L);
   handle *h = handle_new(L, S);
   int attempts = 0;
@@ -62,17 +62,24 @@ static int check_status(lua_State *L, mg_status status) {
 }
 
 static int fill(lua_State *L) {
-  return check_status(L, mg_fill(check_tensor(L, 1), luaL_checknumber(L, 2)));
+  mg_tensor *y = check_tensor(L, 1);
+  double value = check_number(L, 2);
+  call_begin(L, state_of(L));
+  return check_status(L, mg_fill(y, value));
 }
 
 static int copy(lua_State *L) {
-  return check_status(L, mg_copy(check_tensor(L, 1), check_tensor(L, 2)));
+  mg_tensor *y = check_tensor(L, 1), *x = check_tensor(L, 2);
+  call_begin(L, state_of(L));
+  return check_status(L, mg_copy(y, x));
 }
 
 /* accumulate(y, keep, x, scale): y = keep * y + scale * x */
 static int accumulate(lua_State *L) {
   mg_tensor *y = check_tensor(L, 1), *x = check_tensor(L, 3);
-  return check_status(L, mg_accumulate(y, luaL_checknumber(L, 2), x, luaL_checknumber(L, 4)));
+  double keep = check_number(L, 2), scale = check_number(L, 4);
+  call_begin(L, state_of(L));
+  return check_status(L, mg_accumulate(y, keep, x, scale));
 }
 
 /* reduce(kind, x, first, count) */
@@ -100,7 +107,7 @@ static int reduce_vjp(lua_State *L) {
 
 /* The list of row numbers (from 1) at index, as numbers from 0 in a userdata left on the stack. */
 static int64_t *check_rows(lua_State *L, int index, int64_t *count) {
-  luaL_checktype(L, index, LUA_TTABLE);
+  check_list(L, index);
   *count = (int64_t)lua_rawlen(L, index);
   int64_t *rows = compat_new_userdata(L, (size_t)(*count ? *count : 1) * sizeof *rows);
   for (int64_t i = 0; i < *count; i++) {
@@ -177,7 +184,7 @@ static int slice_vjp(lua_State *L) {
 
 /* concat(list, axis), axis from 0 */
 static int concat(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TTABLE);
+  check_list(L, 1);
   int count = (int)lua_rawlen(L, 1), axis = check_int(L, 2), attempts = 0;
   const mg_tensor **parts = compat_new_userdata(L, (size_t)(count ? count : 1) * sizeof *parts);
   for (int i = 0; i < count; i++) {
@@ -291,7 +298,7 @@ static int adaptive_pool2d_vjp(lua_State *L) {
 static int batch_norm(lua_State *L) {
   mg_tensor *x = check_tensor(L, 1), *gain = check_tensor(L, 2), *bias = check_tensor(L, 3);
   mg_tensor *mean = check_tensor(L, 4), *variance = check_tensor(L, 5);
-  double epsilon = luaL_checknumber(L, 6);
+  double epsilon = check_number(L, 6);
   int fixed = lua_toboolean(L, 7), attempts = 0;
   state *S = state_of(L);
   handle *h = handle_new(L, S);
@@ -304,7 +311,7 @@ static int batch_norm(lua_State *L) {
 static int batch_norm_vjp(lua_State *L) {
   mg_tensor *x = check_tensor(L, 1), *gain = check_tensor(L, 2), *mean = check_tensor(L, 3);
   mg_tensor *variance = check_tensor(L, 4), *dy = check_tensor(L, 5);
-  double epsilon = luaL_checknumber(L, 6);
+  double epsilon = check_number(L, 6);
   int fixed = lua_toboolean(L, 7), attempts = 0;
   state *S = state_of(L);
   handle *h = handle_new(L, S), *dgain = handle_new(L, S), *dbias = handle_new(L, S);
@@ -321,9 +328,10 @@ static int batch_norm_vjp(lua_State *L) {
 static int adam(lua_State *L) {
   mg_tensor *weight = check_tensor(L, 1), *gradient = check_tensor(L, 2);
   mg_tensor *moment = check_tensor(L, 3), *square = check_tensor(L, 4);
-  return check_status(L, mg_adam(weight, gradient, moment, square, luaL_checknumber(L, 5),
-                                 luaL_checknumber(L, 6), luaL_checknumber(L, 7),
-                                 luaL_checknumber(L, 8), luaL_checknumber(L, 9),
+  call_begin(L, state_of(L));
+  return check_status(L, mg_adam(weight, gradient, moment, square, check_number(L, 5),
+                                 check_number(L, 6), check_number(L, 7),
+                                 check_number(L, 8), check_number(L, 9),
                                  check_integer(L, 10)));
 }
 

@@ -31,7 +31,7 @@ static int check_status(lua_State *L, mg_status status) {
 /* Reads the table at index {name = number or text} into settings; numbers live in values. */
 static int read_settings(lua_State *L, int index, mg_setting *settings, double *values) {
   int count = 0;
-  luaL_checktype(L, index, LUA_TTABLE);
+  check_list(L, index);
   for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
     if (count == MOST_SETTINGS)
       return raise_message(L, "MG-ARGUMENT", "more than %d settings", MOST_SETTINGS);
@@ -104,7 +104,7 @@ static int noise_kinds(lua_State *L) { return push_kinds(L, mg_noise_kind); }
 
 /* solver_new(kind, settings) */
 static int solver_new(lua_State *L) {
-  const char *kind = luaL_checkstring(L, 1);
+  const char *kind = check_text(L, 1);
   mg_setting settings[MOST_SETTINGS];
   double values[MOST_SETTINGS];
   int count = read_settings(L, 2, settings, values);
@@ -130,7 +130,7 @@ static int solver_size(lua_State *L) {
 
 /* noise_new(kind, settings) */
 static int noise_new(lua_State *L) {
-  const char *kind = luaL_checkstring(L, 1);
+  const char *kind = check_text(L, 1);
   mg_setting settings[MOST_SETTINGS];
   double values[MOST_SETTINGS];
   int count = read_settings(L, 2, settings, values);
@@ -175,16 +175,17 @@ static int noise_cumulants(lua_State *L) {
 /* Reads the list at index of {name, handle, rows} into contexts. */
 static int read_contexts(lua_State *L, int index, mg_context *contexts) {
   if (lua_isnoneornil(L, index)) return 0;
-  luaL_checktype(L, index, LUA_TTABLE);
+  check_list(L, index);
   int count = (int)lua_rawlen(L, index);
   if (count > MOST_CONTEXTS)
     return raise_message(L, "MG-ARGUMENT", "more than %d contexts", MOST_CONTEXTS);
   for (int i = 0; i < count; i++) {
     lua_rawgeti(L, index, i + 1);
+    check_list(L, -1);
     for (int j = 1; j <= 3; j++) lua_rawgeti(L, -j, j);
     mg_tensor *t = check_tensor(L, -2);
     int64_t rows = check_integer(L, -1);
-    contexts[i] = (mg_context){.name = luaL_checkstring(L, -3),
+    contexts[i] = (mg_context){.name = check_text(L, -3),
                                .values = mg_tensor_data(t),
                                .rows = rows,
                                .width = rows > 0 ? mg_tensor_size(t) / rows : 0};
@@ -257,7 +258,7 @@ static int solver_solve(lua_State *L) {
 static int perturb(lua_State *L) {
   mg_noise *noise = optional_noise(L, 1);
   mg_draw draw = check_draw(L, 2);
-  double temperature = luaL_checknumber(L, 5);
+  double temperature = check_number(L, 5);
   mg_tensor *theta = check_tensor(L, 6);
   int64_t theta_samples = check_integer(L, 7), samples = check_integer(L, 8);
   int64_t batch = check_integer(L, 9), first = check_integer(L, 10), n = check_integer(L, 11);
@@ -275,7 +276,7 @@ static int perturb_solve(lua_State *L) {
   mg_solver *s = check_solver(L, 1);
   mg_noise *noise = optional_noise(L, 2);
   mg_draw draw = check_draw(L, 3);
-  double temperature = luaL_checknumber(L, 6);
+  double temperature = check_number(L, 6);
   mg_tensor *theta = check_tensor(L, 7);
   int64_t theta_samples = check_integer(L, 8), samples = check_integer(L, 9);
   int64_t batch = check_integer(L, 10), first = check_integer(L, 11);

@@ -31,7 +31,7 @@ static int threads_set(lua_State *L) {
 
 /* time_limit(seconds): computations stop then; 0 lifts it */
 static int time_limit(lua_State *L) {
-  mg_time_limit_set(luaL_checknumber(L, 1));
+  mg_time_limit_set(check_number(L, 1));
   return 0;
 }
 

@@ -50,6 +50,10 @@ void handle_free(state *S, handle *h);
 mg_tensor *check_tensor(lua_State *L, int index);
 /* The same, NULL for nil or none. */
 mg_tensor *optional_tensor(lua_State *L, int index);
+/* A number, a text, a table; raises otherwise. */
+double check_number(lua_State *L, int index);
+const char *check_text(lua_State *L, int index);
+void check_list(lua_State *L, int index);
 /* A number without fraction; raises otherwise. */
 int64_t check_integer(lua_State *L, int index);
 int check_int(lua_State *L, int index);

@@ -170,7 +170,7 @@ static int get(lua_State *L) {
 static int set(lua_State *L) {
   mg_tensor *t = check_tensor(L, 1);
   int64_t offset = check_offset(L, 2, t);
-  mg_tensor_data(t)[offset] = (mg_real)luaL_checknumber(L, 3);
+  mg_tensor_data(t)[offset] = (mg_real)check_number(L, 3);
   return 0;
 }
 
@@ -178,7 +178,7 @@ static int set(lua_State *L) {
 static int write_list(lua_State *L) {
   mg_tensor *t = check_tensor(L, 1);
   int64_t offset = check_integer(L, 2);
-  luaL_checktype(L, 3, LUA_TTABLE);
+  check_list(L, 3);
   int64_t count = (int64_t)lua_rawlen(L, 3);
   if (offset < 0 || count > mg_tensor_size(t) - offset)
     return raise_message(L, "MG-SHAPE", "a list of %f numbers for a tensor of %f entries",
@@ -219,8 +219,8 @@ static int scope_begin(lua_State *L) {
 /* scope_end(mark, list): frees the tensors made since the mark but for those in the list */
 static int scope_end(lua_State *L) {
   state *S = state_of(L);
-  double mark = luaL_checknumber(L, 1);
-  luaL_checktype(L, 2, LUA_TTABLE);
+  double mark = check_number(L, 1);
+  check_list(L, 2);
   int count = (int)lua_rawlen(L, 2);
   for (int spare = 1; spare >= 0; spare--) {
     for (int i = 1; i <= count; i++) {

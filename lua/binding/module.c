@@ -99,10 +99,26 @@ int raise_failure(lua_State *L) {
   return raise_text(L, code_of(status));
 }
 
+static void expect_type(lua_State *L, int index, int type, const char *expected) {
+  if (lua_type(L, index) != type)
+    raise_message(L, "MG-TYPE", "expected %s, got %s", expected, luaL_typename(L, index));
+}
+
+double check_number(lua_State *L, int index) {
+  expect_type(L, index, LUA_TNUMBER, "a number");
+  return (double)lua_tonumber(L, index);
+}
+
+const char *check_text(lua_State *L, int index) {
+  expect_type(L, index, LUA_TSTRING, "a text");
+  return lua_tostring(L, index);
+}
+
+void check_list(lua_State *L, int index) { expect_type(L, index, LUA_TTABLE, "a table"); }
+
 int64_t check_integer(lua_State *L, int index) {
+  expect_type(L, index, LUA_TNUMBER, "an integer");
   lua_Number value = lua_tonumber(L, index);
-  if (lua_type(L, index) != LUA_TNUMBER)
-    return raise_message(L, "MG-TYPE", "expected an integer, got %s", luaL_typename(L, index));
   if (value != floor(value) || fabs(value) > 0x1p53)
     return raise_message(L, "MG-ARGUMENT", "expected an integer, got %.17g", (double)value);
   return (int64_t)value;
@@ -116,7 +132,7 @@ int check_int(lua_State *L, int index) {
 }
 
 int check_shape(lua_State *L, int index, int64_t *shape) {
-  luaL_checktype(L, index, LUA_TTABLE);
+  check_list(L, index);
   int axes = (int)lua_rawlen(L, index);
   if (axes > MG_MAX_AXES)
     return raise_message(L, "MG-SHAPE", "a shape of %d axes, expected at most %d", axes, MG_MAX_AXES);
@@ -130,16 +146,16 @@ int check_shape(lua_State *L, int index, int64_t *shape) {
 
 mg_draw check_draw(lua_State *L, int index) {
   mg_draw draw = {.seed = (uint64_t)check_integer(L, index),
-                  .stream = mg_stream(luaL_checkstring(L, index + 1)),
+                  .stream = mg_stream(check_text(L, index + 1)),
                   .index = (uint64_t)check_integer(L, index + 2)};
   return draw;
 }
 
 /* fail(code, message): raises at the script's line */
 static int lua_fail(lua_State *L) {
-  const char *code = luaL_checkstring(L, 1);
+  const char *code = check_text(L, 1);
   lua_pushvalue(L, 2);
-  luaL_checkstring(L, -1);
+  check_text(L, -1);
   return raise_text(L, code);
 }
 
@@ -152,7 +168,7 @@ static int place(lua_State *L) {
 /* root(folder): where the Lua modules lie */
 static int set_root(lua_State *L) {
   state *S = state_of(L);
-  snprintf(S->root, sizeof S->root, "%s", luaL_checkstring(L, 1));
+  snprintf(S->root, sizeof S->root, "%s", check_text(L, 1));
   return 0;
 }
 
@@ -165,6 +181,8 @@ static void open_state(lua_State *L) {
     state *S = compat_new_userdata(L, sizeof *S);
     memset(S, 0, sizeof *S);
     S->main = compat_main_state(L);
+    lua_pushthread(L); /* on LuaJIT `main` is L, maybe a coroutine: it stays */
+    luaL_ref(L, LUA_REGISTRYINDEX);
     lua_rawset(L, LUA_REGISTRYINDEX);
   }
   lua_pop(L, 1);

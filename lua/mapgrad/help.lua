@@ -26,19 +26,25 @@ local function wrap(text, indent)
   return table.concat(lines, "\n")
 end
 
--- Lines of a comment as paragraphs; indented lines stay as they are.
+-- Lines of a comment as paragraphs. "Source: ..." and the like begin one; other indented lines stay as
+-- they are.
 local function paragraphs(lines)
   local result, open = {}, nil
+  local function close()
+    local is_hanging = open and (#result == 0 or open:find("^%u%l+: "))
+    if open then result[#result + 1] = wrap(open, is_hanging and "  " or "") end
+    open = nil
+  end
   for _, line in ipairs(lines) do
-    if line:find("^%S") then
+    if line:find("^%u%l+: ") then close() end
+    if line:find("^%S") or (open and open:find("^%u%l+: ") and line ~= "") then
       open = open and open .. " " .. line or line
     else
-      if open then result[#result + 1] = wrap(open, "") end
-      open = nil
+      close()
       if line ~= "" then result[#result + 1] = line end
     end
   end
-  if open then result[#result + 1] = wrap(open, "") end
+  close()
   return result
 end
 
@@ -157,33 +163,64 @@ local function read_comment(block)
   return prose, tags
 end
 
--- name(a, b), or name{x=, y=} for a table of options.
+-- name(a, b), or name{x=, y=} for a table of options; the arguments from the definition, else the tags.
 local function signature(name, definition, tags)
-  local arguments = definition:match("%f[%w]function[^(]*(%b())") or "(..)"
-  local options = {}
+  local arguments = definition and definition:match("%f[%w]function[^(]*(%b())")
+  local plain, options = {}, {}
   for _, tag in ipairs(tags) do
     for _, parameter in ipairs(tag.names) do
-      options[#options + 1] = parameter:match("^options%.([%w_]+)")
+      local option = parameter:match("^options%.([%w_]+)")
+      if option then options[#options + 1] = option else plain[#plain + 1] = parameter end
     end
+  end
+  if not arguments then
+    if #options > 0 then plain[#plain + 1] = "options" end
+    arguments = "(" .. table.concat(plain, ", ") .. ")"
   end
   if #options == 0 then return name .. arguments end
   local fields = braces(options)
   if arguments == "(options)" then return name .. fields end
-  return name .. arguments:gsub("options", (fields:gsub("%%", "%%%%")))
+  return name .. arguments:gsub("options", fields)
 end
 
-local function function_text(f, name)
+-- The comment about a name such as "loss.hamming" whose function is made by another: at the head of the
+-- member's own file, or marked with @function in the part's.
+local function comment_of_name(name)
+  local part, member = name:match("^([%w_]+)%.([%w_]+)$")
+  if not part then return {} end
+  local path = package.searchpath(("mapgrad.%s.%s"):format(part, member), package.path)
+  if path then return comment_of_file(file_lines(path)) end
+  path = package.searchpath("mapgrad." .. part, package.path)
+  local lines = path and file_lines(path) or {}
+  for i, line in ipairs(lines) do
+    if line:match("^%-%- @function (%S+)") == member then
+      local after = i
+      while lines[after] and lines[after]:find("^%-%-") do after = after + 1 end
+      return comment_above(lines, after)
+    end
+  end
+  return {}
+end
+
+-- The comment on a function, and the line of its definition; that only where the two belong together.
+local function comment_of_function(f, name)
   local info = debug.getinfo(f, "S")
   local path = info.source:match("^@(.*)$")
   local lines = path and info.what ~= "C" and file_lines(path)
-  if not lines or not lines[info.linedefined] then
-    return ("%s: a function%s"):format(name or "function", info.what == "C" and " of the interpreter" or "")
-  end
-  local definition = lines[info.linedefined]
+  local definition = lines and lines[info.linedefined]
+  if not definition then return {}, nil end
   local block = comment_above(lines, info.linedefined)
   if #block == 0 and definition:find("^return function") then block = comment_of_file(lines) end
+  if #block > 0 or not name then return block, definition end
+  block = comment_of_name(name)
+  return block, #block == 0 and definition or nil
+end
+
+local function function_text(f, name)
+  local block, definition = comment_of_function(f, name)
+  name = name or definition and definition:match("function%s+([%w_.:]+)") or "function"
+  if #block == 0 and not definition then return name .. ": a function" end
   local prose, tags = read_comment(block)
-  name = name or definition:match("function%s+([%w_.:]+)") or "function"
   prose[1] = signature(name, definition, tags) .. (prose[1] and ": " .. prose[1] or "")
   local text, rows = paragraphs(prose), {}
   for _, tag in ipairs(tags) do

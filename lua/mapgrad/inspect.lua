@@ -1,4 +1,5 @@
---- Values as text for the interactive prompt: sorted keys, limited depth and length.
+--- Values as text for the interactive prompt: sorted keys, limited depth and length. Of the parts of
+-- mapgrad, whose fields are loaded when first used, the names are listed.
 -- @module mapgrad.inspect
 local show = require "mapgrad.show"
 
@@ -52,8 +53,24 @@ local function braces(entries, depth)
   return "{\n" .. indent .. "  " .. table.concat(entries, ",\n" .. indent .. "  ") .. "\n" .. indent .. "}"
 end
 
+-- Names in braces, as many on a line as fit.
+local function name_list(names)
+  local lines, line = {}, "{"
+  for i, name in ipairs(names) do
+    local word = name .. (i < #names and "," or " }")
+    if #line + 1 + #word > COLUMNS then
+      lines[#lines + 1], line = line, " "
+    end
+    line = line .. " " .. word
+  end
+  lines[#lines + 1] = line
+  return table.concat(lines, "\n")
+end
+
 local function render_table(t, depth, open)
   if open[t] then return "<cycle>" end
+  local meta = getmetatable(t)
+  if type(meta) == "table" and type(meta.names) == "table" then return name_list(meta.names) end
   if depth >= DEPTH then return next(t) == nil and "{}" or "{ .. }" end
   local keys, entries = {}, {}
   for key in next, t do keys[#keys + 1] = key end

@@ -5,6 +5,7 @@
 -- @usage local bar = progress.new { total = 100, label = "epoch 1/20" }
 -- for i = 1, 100 do bar:tick(1, ("loss %.3f"):format(step())) end
 -- bar:finish()
+local check = require "mapgrad.check"
 local core = require "mapgrad.real"
 
 local progress = {}
@@ -15,7 +16,14 @@ local MOST_TICKS = 16              -- between looks; more would gain nothing, an
 local BAR = 20                     -- columns
 
 local methods = {}
-methods.__index = methods
+local Progress = { __name = "mapgrad.progress", __index = methods }
+
+local rules = {
+  total = check.optional(check.whole()), label = check.text "", quiet = check.flag(false),
+  message = check.optional(check.callable()), file = check.optional(check.any()),
+  clock = check.optional(check.callable()), terminal = check.optional(check.flag()),
+  columns = check.optional(check.count()),
+}
 
 local unfinished -- the bar whose line on the terminal has no end yet
 
@@ -29,17 +37,15 @@ local unfinished -- the bar whose line on the terminal has no end yet
 -- @param options.file, options.clock, options.terminal, options.columns in place of stderr, the
 -- monotonic clock, whether it is a terminal, and its width
 function progress.new(options)
-  local clock = options.clock or core.clock
-  local terminal = options.terminal
-  if terminal == nil then terminal = core.is_terminal(2) end
-  local now = clock()
-  return setmetatable({
-    total = options.total, label = options.label, make_message = options.message,
-    file = not options.quiet and (options.file or io.stderr) or nil,
-    clock = clock, terminal = terminal, columns = options.columns,
-    count = 0, look_at = 1, stride = 1,             -- ticks: done, of the next look, between looks
-    start = now, looked = now, drawn = now, drawn_count = 0, -- seconds of the last look, of the last line
-  }, methods)
+  local self = check.options("progress.new", options, rules)
+  self.clock = self.clock or core.clock
+  if self.terminal == nil then self.terminal = core.is_terminal(2) end
+  self.file = not self.quiet and (self.file or io.stderr) or nil
+  local now = self.clock()
+  self.count, self.look_at, self.stride = 0, 1, 1 -- ticks: done, of the next look, between looks
+  self.start, self.looked = now, now              -- seconds: at first, at the last look
+  self.drawn, self.drawn_count = now, 0           -- the last line: seconds, ticks done
+  return setmetatable(self, Progress)
 end
 
 local function duration(seconds)
@@ -65,7 +71,7 @@ local function update_rate(self, now)
 end
 
 local function line(self, now, is_last)
-  local parts = { self.label }
+  local parts = { self.label ~= "" and self.label or nil }
   local function add(format, ...) parts[#parts + 1] = format:format(...) end
   local total = self.total
   local rate = is_last and self.count / math.max(now - self.start, 1e-9) or self.rate or 0
@@ -85,7 +91,7 @@ local function line(self, now, is_last)
   elseif total and rate > 0 then
     add("eta %s", duration(math.max(total - self.count, 0) / rate))
   end
-  local message = self.make_message and self.make_message() or self.message
+  local message = self.message and self.message() or self.text
   if message and message ~= "" then parts[#parts + 1] = tostring(message):gsub("%c", " ") end
   return table.concat(parts, "  ")
 end
@@ -126,7 +132,7 @@ end
 function methods:tick(steps, message)
   local count = self.count + (steps or 1)
   self.count = count
-  if message then self.message = message end
+  if message then self.text = message end
   if count >= self.look_at then look(self) end
 end
 

@@ -68,7 +68,7 @@ end
 -- The shape of nested lists, from their first entries.
 local function nested_shape(list)
   local shape = {}
-  while type(list) == "table" do
+  while type(list) == "table" and #shape <= 8 do
     shape[#shape + 1] = #list
     list = list[1]
   end
@@ -248,10 +248,6 @@ Tensor.__newindex = function(t, key, value)
   core.copy(core.reshape(row, core.shape(value.handle)), value.handle)
 end
 
-Tensor.__len = function(t)
-  return core.axes(t.handle) > 0 and core.extent(t.handle, 0) or 0
-end
-
 Tensor.__tostring = function(t)
   if not core.is_alive(t.handle) then return "tensor (freed)" end
   local handle = t.handle
@@ -261,7 +257,7 @@ end
 
 --- Iterates over the first axis: for i, row in t:iter() do.
 function methods.iter(t)
-  local i, n = 0, #t
+  local i, n = 0, t:size(1)
   return function()
     i = i + 1
     if i <= n then return i, t[i] end

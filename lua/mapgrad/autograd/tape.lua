@@ -3,6 +3,7 @@
 -- A recorded tensor carries its number `id` (they grow with time), its `rule`, its inputs `a`, `b`, `c`
 -- and the rule's option `o`; a leaf carries `id` and `leaf`. Backward replays by descending id: an
 -- operation has a larger id than its inputs, so each is reached after all its uses, without recursion.
+-- Leaves take their gradients at once: the replay ends at the first operation, however old the leaves.
 -- Gradients are handles; a gradient is added to in place only when it is known to be nobody else's.
 local check = require "mapgrad.check"
 local compat = require "mapgrad.compat"
@@ -98,8 +99,19 @@ function tape.record(rule, result, inputs, saved)
   return result
 end
 
+-- A leaf keeps its gradient, added to what it had.
+local function keep(leaf, gradient, owned)
+  local grad = rawget(leaf, "grad")
+  if grad then
+    core.accumulate(grad.handle, 1, gradient, 1)
+  else
+    rawset(leaf, "grad", tensor.wrap(owned and gradient or core.affine(gradient, 1, 0)))
+  end
+end
+
 -- Adds a gradient to what a node has got so far. owned: nobody else holds this handle's storage.
 local function give(state, node, gradient, owned)
+  if node.leaf then return keep(node, gradient, owned) end
   local id = node.id
   local sum = state.gradient[id]
   if not sum then
@@ -110,16 +122,6 @@ local function give(state, node, gradient, owned)
   else
     state.gradient[id] = core.binary(core.binary_kinds.add, sum, gradient)
     state.owned[id] = true
-  end
-end
-
--- A leaf keeps its gradient, added to what it had.
-local function keep(leaf, gradient, owned)
-  local grad = rawget(leaf, "grad")
-  if grad then
-    core.accumulate(grad.handle, 1, gradient, 1)
-  else
-    rawset(leaf, "grad", tensor.wrap(owned and gradient or core.affine(gradient, 1, 0)))
   end
 end
 
@@ -149,12 +151,10 @@ local function run(state, id)
   while state.open > 0 do
     local node = state.node[id]
     if node then
-      local gradient, owned = state.gradient[id], state.owned[id]
+      local gradient = state.gradient[id]
       state.node[id], state.gradient[id], state.owned[id] = nil, nil, nil
       state.open = state.open - 1
-      if node.leaf then
-        keep(node, gradient, owned)
-      elseif node.rule == USED then
+      if node.rule == USED then
         check.fail("MG-AUTOGRAD", "backward: this graph was already used; compute the result anew")
       else
         replay(state, node, gradient)
@@ -179,6 +179,8 @@ function tape.backward(y, dy)
       check.fail("MG-AUTOGRAD", "backward: a tensor of %d entries needs a gradient: y:backward(dy)", y:count())
     end
     dy = tensor.full(y:shape(), 1)
+  elseif not tensor.is(dy) then
+    check.fail("MG-TYPE", "backward: expected a tensor as the gradient, got a %s", check.type_of(dy))
   elseif table.concat(dy:shape(), "x") ~= table.concat(y:shape(), "x") then
     check.fail("MG-SHAPE", "backward: the gradient has shape %s, the tensor %s",
       table.concat(dy:shape(), "x"), table.concat(y:shape(), "x"))

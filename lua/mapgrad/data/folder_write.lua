@@ -2,6 +2,7 @@
 local autograd = require "mapgrad.autograd"
 local check = require "mapgrad.check"
 local core = require "mapgrad.real"
+local show = require "mapgrad.show"
 local tensor = require "mapgrad.tensor"
 
 local parts = {
@@ -13,9 +14,25 @@ local parts = {
 -- Adding and taking away 1.5 * 2^(bits of the fraction) rounds entries of small size to integers.
 local rounding = 1.5 * 2 ^ (core.info().real_bytes == 8 and 52 or 23)
 
+-- Maps turned at a time: bounds the memory of temporaries.
+local block = 256
+
 -- image [count, 3, h, w] in 0..1 -> [count, h, w, 3], integers 0..255
 local function to_maps(image)
-  return image:permute(1, 3, 4, 2) * 255 + rounding - rounding
+  if image:axes() ~= 4 then
+    check.fail("MG-SHAPE", "data.folder_write: image: expected [count, 3, h, w], got %s",
+      show.shape(image:shape()))
+  end
+  local shape = image:shape()
+  local maps = tensor.new(shape[1], shape[3], shape[4], shape[2])
+  for first = 1, shape[1], block do
+    local last = math.min(first + block - 1, shape[1])
+    tensor.scope(function()
+      local turned = image:rows(first, last):permute(1, 3, 4, 2):scale_(255)
+      maps:rows(first, last):copy_(turned + rounding - rounding)
+    end)
+  end
+  return maps
 end
 
 local function write_set(prefix, set)
