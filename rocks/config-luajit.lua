@@ -5,5 +5,5 @@ lua_interpreter = "luajit"
 variables = {
   LUA = "/usr/bin/luajit",
   LUA_INCDIR = "/usr/include/luajit-2.1",
-  LUA_LIBDIR = "/usr/lib/" .. (io.popen("gcc -print-multiarch"):read("*l") or ""),
+  LUA_LIBDIR = "/usr/lib/x86_64-linux-gnu",
 }

@@ -399,10 +399,14 @@ static mg_status binary_sum_chunk(void *job, int64_t first, int64_t last) {
 }
 
 mg_tensor *mg_binary(mg_binary_kind kind, const mg_tensor *a, const mg_tensor *b) {
+  static const char *const names[MG_BINARY_KINDS] = {
+      [MG_ADD] = "add",         [MG_SUBTRACT] = "subtract", [MG_MULTIPLY] = "multiply",
+      [MG_DIVIDE] = "divide",   [MG_MAXIMUM] = "maximum",   [MG_MINIMUM] = "minimum",
+      [MG_LESS] = "lt",         [MG_LESS_EQUAL] = "le",     [MG_EQUAL] = "eq"};
   int64_t shape[MG_MAX_AXES];
   int axes;
   if (check_kind("binary", (int)kind, MG_BINARY_KINDS) != MG_OK) return NULL;
-  if (shape_broadcast("binary", a, b, shape, &axes) != MG_OK) return NULL;
+  if (shape_broadcast(names[kind], a, b, shape, &axes) != MG_OK) return NULL;
   mg_tensor *y = mg_tensor_new(shape, axes);
   if (!y) return NULL;
   binary_job job = {.kind = kind, .a = a->data, .b = b->data, .out = y->data};

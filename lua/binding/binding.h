@@ -69,5 +69,6 @@ void open_ops(lua_State *L);
 void open_solvers(lua_State *L);
 void open_data(lua_State *L);
 void open_system(lua_State *L);
+void open_line_edit(lua_State *L);
 
 #endif

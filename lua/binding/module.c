@@ -199,6 +199,7 @@ static int open_module(lua_State *L) {
   open_solvers(L);
   open_data(L);
   open_system(L);
+  open_line_edit(L);
   return 1;
 }
 

@@ -53,7 +53,7 @@ return function(f, inputs, options)
     for i, d in ipairs(expected) do
       local g = got[i] or 0
       local err = math.abs(g - d) / (1 + math.abs(d))
-      if not (err <= worst) then
+      if err > worst or err ~= err then
         worst, place = err, { input = k, entry = i, expected = d, got = g }
       end
     end

@@ -94,7 +94,9 @@ add {
   name = "affine", inputs = 1,
   forward = function(x, o) return core.affine(x, o[1], o[2]) end,
   vjp = function(dy, _, _, _, _, o) return core.affine(dy, o[1], 0) end,
-  sample = function() return { { { sample({ 3, 2 }, -2, 2) }, { -1.5, 0.25 } }, { { tensor.new(0) }, { 2, 1 } } } end,
+  sample = function()
+    return { { { sample({ 3, 2 }, -2, 2) }, { -1.5, 0.25 } }, { { tensor.new(0) }, { 2, 1 } } }
+  end,
 }
 
 -- ------------------------------------------------------------------ reduce
@@ -129,7 +131,8 @@ add {
   forward = function(x, o) return core.reshape(x, o) end,
   vjp = function(dy, _, x) return core.reshape(dy, core.shape(x)) end,
   sample = function()
-    return { { { sample({ 2, 6 }, -2, 2) }, { 3, 4 } }, { { sample({ 1 }, -2, 2) }, {} }, { { tensor.new(0, 2) }, { 0 } } }
+    return { { { sample({ 2, 6 }, -2, 2) }, { 3, 4 } }, { { sample({ 1 }, -2, 2) }, {} },
+      { { tensor.new(0, 2) }, { 0 } } }
   end,
 }
 

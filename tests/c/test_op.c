@@ -1,0 +1,1264 @@
+/* Operations against naive loops in double, gradients against central differences, bits against the
+ * number of threads. All numbers come from one generator that starts anew for each test. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mapgrad.h"
+
+#define COUNT_OF(list) ((int)(sizeof(list) / sizeof *(list)))
+
+/* Of values near 1: how far a result may lie from the exact one, a difference quotient from the
+ * derivative; the half width of a difference. */
+static double tolerance(void) { return mg_real_bytes() == 4 ? 2e-5 : 1e-12; }
+static double slope_tolerance(void) { return mg_real_bytes() == 4 ? 2e-2 : 1e-7; }
+static double half_width(void) { return mg_real_bytes() == 4 ? 1e-2 : 1e-5; }
+
+/* ---- tensors */
+
+static uint64_t seed;
+
+static int fresh(void **state) {
+  (void)state;
+  seed = 1;
+  mg_memory_fail(-1, 0);
+  return mg_threads_set(2);
+}
+
+/* Uniform on (-1, 1). */
+static double number(void) {
+  seed = seed * 6364136223846793005U + 1442695040888963407U;
+  return (double)(seed >> 11) / (double)((uint64_t)1 << 52) - 1;
+}
+
+static mg_tensor *empty(const char *shape) {
+  int64_t extents[MG_MAX_AXES];
+  int axes = 0, used = 0;
+  while (sscanf(shape, "%" SCNd64 "%n", &extents[axes], &used) == 1) {
+    shape += used;
+    axes++;
+    if (*shape == 'x') shape++;
+  }
+  mg_tensor *t = mg_tensor_new(extents, axes);
+  assert_non_null(t);
+  return t;
+}
+
+/* Numbers on (low, high); shape: "2x3", "" for a scalar. */
+static mg_tensor *between(const char *shape, double low, double high) {
+  mg_tensor *t = empty(shape);
+  for (int64_t i = 0; i < mg_tensor_size(t); i++)
+    mg_tensor_data(t)[i] = (mg_real)(low + (high - low) * (number() + 1) / 2);
+  return t;
+}
+
+static mg_tensor *numbers(const char *shape) { return between(shape, -1, 1); }
+
+/* Numbers no two of which are closer than 0.1, none closer than 0.05 to 0: no kink within a
+ * difference. */
+static mg_tensor *apart(const char *shape) {
+  mg_tensor *t = empty(shape);
+  int64_t n = mg_tensor_size(t);
+  mg_real *x = mg_tensor_data(t);
+  for (int64_t i = 0; i < n; i++) x[i] = (mg_real)(0.1 * (double)(i - n / 2) + 0.05);
+  for (int64_t i = n - 1; i > 0; i--) {
+    int64_t j = (int64_t)((number() + 1) / 2 * (double)(i + 1));
+    mg_real swapped = x[i];
+    x[i] = x[j];
+    x[j] = swapped;
+  }
+  return t;
+}
+
+static mg_tensor *of(const char *shape, const double *values) {
+  mg_tensor *t = empty(shape);
+  for (int64_t i = 0; i < mg_tensor_size(t); i++) mg_tensor_data(t)[i] = (mg_real)values[i];
+  return t;
+}
+
+static double at(mg_tensor *t, int64_t i) { return (double)mg_tensor_data(t)[i]; }
+
+static mg_tensor *like(mg_tensor *t) {
+  return mg_tensor_new(mg_tensor_shape(t), mg_tensor_axes(t));
+}
+
+static mg_tensor *numbers_like(mg_tensor *t) {
+  mg_tensor *y = like(t);
+  for (int64_t i = 0; i < mg_tensor_size(y); i++) mg_tensor_data(y)[i] = (mg_real)number();
+  return y;
+}
+
+static void free_all(mg_tensor *const *list, int count) {
+  for (int i = 0; i < count; i++) mg_tensor_free(list[i]);
+}
+
+#define FREE(...) \
+  free_all((mg_tensor *[]){__VA_ARGS__}, COUNT_OF(((mg_tensor *[]){__VA_ARGS__})))
+
+static void near(const char *what, int64_t i, double got, double expected, double within) {
+  if (got == expected || (isnan(got) && isnan(expected))) return;
+  if (!(fabs(got - expected) <= within * (1 + fabs(expected))))
+    fail_msg("%s: entry %" PRId64 " is %.17g, expected %.17g", what, i, got, expected);
+}
+
+static void has_shape(const char *what, mg_tensor *t, const char *shape) {
+  if (!t) fail_msg("%s: %s", what, mg_message());
+  mg_tensor *expected = empty(shape);
+  assert_int_equal(mg_tensor_axes(t), mg_tensor_axes(expected));
+  for (int i = 0; i < mg_tensor_axes(t); i++)
+    assert_int_equal(mg_tensor_shape(t)[i], mg_tensor_shape(expected)[i]);
+  mg_tensor_free(expected);
+}
+
+static int same_shape(mg_tensor *a, mg_tensor *b) {
+  int axes = mg_tensor_axes(a);
+  return axes == mg_tensor_axes(b) &&
+         memcmp(mg_tensor_shape(a), mg_tensor_shape(b), (size_t)axes * sizeof(int64_t)) == 0;
+}
+
+/* ---- gradients */
+
+typedef mg_tensor *(*forward)(void *state);
+
+/* <dy, f()> */
+static double paired(forward f, void *state, mg_tensor *dy) {
+  mg_tensor *y = f(state);
+  assert_non_null(y);
+  assert_true(same_shape(y, dy));
+  double sum = 0;
+  for (int64_t i = 0; i < mg_tensor_size(y); i++) sum += at(y, i) * at(dy, i);
+  mg_tensor_free(y);
+  return sum;
+}
+
+/* g, which it frees, is the gradient of <dy, f()> with respect to the entries of x. */
+static void is_gradient(const char *what, forward f, void *state, mg_tensor *x, mg_tensor *dy,
+                        mg_tensor *g) {
+  if (!g) fail_msg("%s: %s", what, mg_message());
+  assert_true(same_shape(x, g));
+  for (int64_t i = 0; i < mg_tensor_size(x); i++) {
+    mg_real *entry = mg_tensor_data(x) + i, kept = *entry;
+    *entry = (mg_real)((double)kept + half_width());
+    double up = paired(f, state, dy), high = (double)*entry;
+    *entry = (mg_real)((double)kept - half_width());
+    double down = paired(f, state, dy), low = (double)*entry;
+    *entry = kept;
+    near(what, i, at(g, i), (up - down) / (high - low), slope_tolerance());
+  }
+  mg_tensor_free(g);
+}
+
+/* ---- elementwise */
+
+static double unary_of(mg_unary_kind kind, double x) {
+  switch (kind) {
+    case MG_ABS: return fabs(x);
+    case MG_EXP: return exp(x);
+    case MG_LOG: return log(x);
+    case MG_SQRT: return sqrt(x);
+    case MG_SQUARE: return x * x;
+    case MG_RELU: return isnan(x) ? x : fmax(x, 0);
+    case MG_SIGMOID: return x < 0 ? exp(x) / (1 + exp(x)) : 1 / (1 + exp(-x));
+    case MG_SOFTPLUS: return x > 40 ? x : log1p(exp(x));
+    case MG_TANH: return tanh(x);
+    default: return isnan(x) ? x : (x > 0) - (x < 0);
+  }
+}
+
+/* Relative to the exact value, 4 units of the last place; absolutely where a float is subnormal. */
+static void unary_forward(void **state) {
+  (void)state;
+  double unit = mg_real_bytes() == 4 ? 1.2e-7 : 2.3e-16;
+  for (int kind = 0; kind < MG_UNARY_KINDS; kind++) {
+    mg_tensor *x = between("70001", kind == MG_LOG || kind == MG_SQRT ? 0 : -87, 88);
+    const double special[] = {0,    -0.0, 1,    -1,    INFINITY, -INFINITY, NAN,
+                              1e-8, 20,   1e-30, -1e-4, 1000,     -1000,     -103.5};
+    for (int i = 0; i < COUNT_OF(special); i++) mg_tensor_data(x)[i] = (mg_real)special[i];
+    mg_tensor *y = mg_unary((mg_unary_kind)kind, x);
+    for (int64_t i = 0; i < 70001; i++) {
+      double exact = unary_of((mg_unary_kind)kind, at(x, i));
+      if (kind == MG_SQUARE || kind == MG_EXP) exact = (double)(mg_real)exact; /* may overflow */
+      double got = at(y, i);
+      if (isnan(exact) ? isnan(got) : got == exact) continue;
+      if (!(fabs(got - exact) <= 4 * unit * fabs(exact) + 1e-37))
+        fail_msg("unary %d of %.9g is %.9g, expected %.9g", kind, at(x, i), got, exact);
+    }
+    FREE(x, y);
+  }
+}
+
+typedef struct unary_state {
+  mg_unary_kind kind;
+  mg_tensor *x;
+} unary_state;
+
+static mg_tensor *run_unary(void *state) {
+  unary_state *s = state;
+  return mg_unary(s->kind, s->x);
+}
+
+static void unary_gradients(void **state) {
+  (void)state;
+  const char *shapes[] = {"", "1", "0", "3x5"};
+  for (int kind = 0; kind < MG_UNARY_KINDS; kind++)
+    for (int i = 0; i < COUNT_OF(shapes); i++) {
+      int is_positive = kind == MG_LOG || kind == MG_SQRT;
+      unary_state s = {(mg_unary_kind)kind, is_positive ? between(shapes[i], 0.5, 2)
+                                                        : apart(shapes[i])};
+      mg_tensor *y = run_unary(&s), *dy = numbers_like(s.x);
+      is_gradient("unary", run_unary, &s, s.x, dy, mg_unary_vjp(s.kind, s.x, y, dy));
+      FREE(s.x, y, dy);
+    }
+}
+
+static void unary_gradients_at_kinks(void **state) {
+  (void)state;
+  const double zero[] = {0}, one[] = {1};
+  const mg_unary_kind kinds[] = {MG_ABS, MG_RELU, MG_SIGN};
+  for (int i = 0; i < COUNT_OF(kinds); i++) {
+    mg_tensor *x = of("1", zero), *dy = of("1", one), *y = mg_unary(kinds[i], x);
+    mg_tensor *g = mg_unary_vjp(kinds[i], x, y, dy);
+    assert_true(at(g, 0) == 0);
+    FREE(x, y, dy, g);
+  }
+}
+
+static double binary_of(mg_binary_kind kind, double a, double b) {
+  switch (kind) {
+    case MG_ADD: return a + b;
+    case MG_SUBTRACT: return a - b;
+    case MG_MULTIPLY: return a * b;
+    case MG_DIVIDE: return a / b;
+    case MG_MAXIMUM: return a > b ? a : b;
+    case MG_MINIMUM: return a < b ? a : b;
+    case MG_LESS: return a < b;
+    case MG_LESS_EQUAL: return a <= b;
+    default: return a == b;
+  }
+}
+
+/* Where x is read for entry i of a result of y's shape. */
+static int64_t place_in(mg_tensor *x, mg_tensor *y, int64_t i) {
+  int64_t place = 0, step = 1;
+  for (int k = mg_tensor_axes(y) - 1, j = mg_tensor_axes(x) - 1; k >= 0; k--, j--) {
+    int64_t index = i % mg_tensor_shape(y)[k];
+    i /= mg_tensor_shape(y)[k];
+    if (j < 0) continue;
+    if (mg_tensor_shape(x)[j] > 1) place += index * step;
+    step *= mg_tensor_shape(x)[j];
+  }
+  return place;
+}
+
+static const char *const pairs[][3] = {
+    {"", "", ""},
+    {"1", "", "1"},
+    {"3", "", "3"},
+    {"", "2x3", "2x3"},
+    {"1", "1x1", "1x1"},
+    {"7", "7", "7"},
+    {"2x3", "2x3", "2x3"},
+    {"2x3", "3", "2x3"},
+    {"3", "2x3", "2x3"},
+    {"2x1", "2x3", "2x3"},
+    {"2x1", "1x3", "2x3"},
+    {"2x3", "1", "2x3"},
+    {"1x3x1x1", "2x3x2x2", "2x3x2x2"},
+    {"2x3x2x2", "3x1x1", "2x3x2x2"},
+    {"2x1x3x1", "1x4x1x2", "2x4x3x2"},
+    {"2x1x1x3", "2x2x2x1", "2x2x2x3"},
+    {"2x1x2x1x3", "2x1x3", "2x1x2x1x3"},
+    {"0", "1", "0"},
+    {"0x3", "1x3", "0x3"},
+    {"2x1", "2x0", "2x0"},
+    {"1", "3x0x2", "3x0x2"},
+    {"1x1x1x2x1x1x1x3", "2x1x1x1", "1x1x1x2x2x1x1x3"},
+};
+
+static void check_binary(mg_binary_kind kind, mg_tensor *a, mg_tensor *b, const char *shape) {
+  mg_tensor *y = mg_binary(kind, a, b);
+  has_shape("binary", y, shape);
+  for (int64_t i = 0; i < mg_tensor_size(y); i++) {
+    double expected = binary_of(kind, at(a, place_in(a, y, i)), at(b, place_in(b, y, i)));
+    near("binary", i, at(y, i), (double)(mg_real)expected, tolerance());
+  }
+  mg_tensor_free(y);
+}
+
+static void binary_forward(void **state) {
+  (void)state;
+  for (int kind = 0; kind < MG_BINARY_KINDS; kind++) {
+    for (int i = 0; i < COUNT_OF(pairs); i++) {
+      mg_tensor *a = numbers(pairs[i][0]), *b = numbers(pairs[i][1]);
+      if (mg_tensor_size(a) > 0 && mg_tensor_size(b) > 0) *mg_tensor_data(b) = *mg_tensor_data(a);
+      check_binary((mg_binary_kind)kind, a, b, pairs[i][2]);
+      FREE(a, b);
+    }
+    mg_tensor *a = numbers("70x1x1200"), *b = numbers("2x1"); /* chunks end within rows */
+    check_binary((mg_binary_kind)kind, a, b, "70x2x1200");
+    FREE(a, b);
+  }
+}
+
+static void extremes_keep_nan(void **state) {
+  (void)state;
+  const double first[] = {NAN, 1, NAN}, second[] = {1, NAN, NAN};
+  for (int kind = MG_MAXIMUM; kind <= MG_MINIMUM; kind++) {
+    mg_tensor *a = of("3", first), *b = of("3", second), *y = mg_binary((mg_binary_kind)kind, a, b);
+    for (int i = 0; i < 3; i++) assert_true(isnan(at(y, i)));
+    FREE(a, b, y);
+  }
+}
+
+typedef struct binary_state {
+  mg_binary_kind kind;
+  mg_tensor *a, *b;
+} binary_state;
+
+static mg_tensor *run_binary(void *state) {
+  binary_state *s = state;
+  return mg_binary(s->kind, s->a, s->b);
+}
+
+static void binary_gradients(void **state) {
+  (void)state;
+  for (int kind = 0; kind < MG_BINARY_KINDS; kind++)
+    for (int i = 0; i < COUNT_OF(pairs); i++) {
+      binary_state s = {(mg_binary_kind)kind, apart(pairs[i][0]), apart(pairs[i][1])};
+      /* Between the values of a, so that none are equal, and far from 0. */
+      for (int64_t k = 0; k < mg_tensor_size(s.b); k++)
+        mg_tensor_data(s.b)[k] +=
+            (mg_real)(kind == MG_DIVIDE ? copysign(1, at(s.b, k)) : 0.05);
+      mg_tensor *dy = numbers(pairs[i][2]);
+      for (int which = 0; which < 2; which++)
+        is_gradient("binary", run_binary, &s, which ? s.b : s.a, dy,
+                    mg_binary_vjp(s.kind, which, s.a, s.b, dy));
+      FREE(s.a, s.b, dy);
+    }
+}
+
+/* Sums over broadcast axes long enough for parts and blocks, against sums in double. */
+static void binary_gradients_sum_long_axes(void **state) {
+  (void)state;
+  const char *shapes[][3] = {{"300x700", "", "300x700"},      {"300x700", "700", "300x700"},
+                             {"300x700", "300x1", "300x700"}, {"9x5x3000", "5x1", "9x5x3000"},
+                             {"3x50000", "3x1", "3x50000"},   {"100003", "1", "100003"},
+                             {"40x1x900", "7x1", "40x7x900"}};
+  for (int i = 0; i < COUNT_OF(shapes); i++) {
+    mg_tensor *a = numbers(shapes[i][0]), *b = numbers(shapes[i][1]), *dy = numbers(shapes[i][2]);
+    mg_tensor *g = mg_binary_vjp(MG_MULTIPLY, 1, a, b, dy);
+    double *sum = calloc((size_t)mg_tensor_size(b), sizeof *sum);
+    for (int64_t k = 0; k < mg_tensor_size(dy); k++)
+      sum[place_in(b, dy, k)] += at(dy, k) * at(a, place_in(a, dy, k));
+    for (int64_t k = 0; k < mg_tensor_size(b); k++) near("sum", k, at(g, k), sum[k], tolerance());
+    free(sum);
+    FREE(a, b, dy, g);
+  }
+}
+
+static void ties_go_to_the_first_operand(void **state) {
+  (void)state;
+  const double same[] = {2, 2}, ones[] = {1, 1};
+  for (int kind = MG_MAXIMUM; kind <= MG_MINIMUM; kind++) {
+    mg_tensor *a = of("2", same), *dy = of("2", ones);
+    mg_tensor *first = mg_binary_vjp((mg_binary_kind)kind, 0, a, a, dy);
+    mg_tensor *second = mg_binary_vjp((mg_binary_kind)kind, 1, a, a, dy);
+    assert_true(at(first, 1) == 1 && at(second, 1) == 0);
+    FREE(a, dy, first, second);
+  }
+}
+
+static void linear_operations(void **state) {
+  (void)state;
+  const char *shapes[] = {"", "0", "7", "40001"};
+  for (int i = 0; i < COUNT_OF(shapes); i++) {
+    mg_tensor *x = numbers(shapes[i]), *y = mg_affine(x, -2.5, 0.75), *z = like(x), *w = like(x);
+    int64_t n = mg_tensor_size(x);
+    assert_int_equal(mg_copy(z, x), MG_OK);
+    assert_int_equal(mg_accumulate(z, 0.5, y, 3), MG_OK);
+    assert_int_equal(mg_fill(w, NAN), MG_OK);
+    assert_int_equal(mg_accumulate(w, 0, x, 2), MG_OK); /* nothing of w is kept */
+    for (int64_t k = 0; k < n; k++) {
+      near("affine", k, at(y, k), -2.5 * at(x, k) + 0.75, tolerance());
+      near("accumulate", k, at(z, k), 0.5 * at(x, k) + 3 * at(y, k), tolerance());
+      near("accumulate", k, at(w, k), 2 * at(x, k), 0);
+    }
+    FREE(x, y, z, w);
+  }
+}
+
+/* ---- reduce */
+
+static double reduced(mg_reduce_kind kind, mg_tensor *x, int64_t middle, int64_t inner, int64_t o,
+                      int64_t i) {
+  double sum = 0, high = -INFINITY, low = INFINITY;
+  for (int64_t m = 0; m < middle; m++) {
+    double value = at(x, (o * middle + m) * inner + i);
+    sum += value;
+    high = fmax(high, value);
+    low = fmin(low, value);
+  }
+  if (kind == MG_MAX) return high;
+  if (kind == MG_MIN) return low;
+  return kind == MG_SUM ? sum : sum / (double)middle;
+}
+
+static void reduce_forward(void **state) {
+  (void)state;
+  const char *shapes[] = {"", "1", "5", "3x4", "2x3x4x5", "100003", "3x40000", "40000x3",
+                          "7x200x90", "9000x17", "2x0x3"};
+  for (int s = 0; s < COUNT_OF(shapes); s++) {
+    mg_tensor *x = numbers(shapes[s]);
+    const int64_t *shape = mg_tensor_shape(x);
+    int axes = mg_tensor_axes(x);
+    for (int first = 0; first <= axes; first++)
+      for (int count = 0; first + count <= axes; count++)
+        for (int kind = 0; kind < MG_REDUCE_KINDS; kind++) {
+          int64_t outer = 1, middle = 1, inner = 1;
+          for (int i = 0; i < axes; i++)
+            *(i < first ? &outer : i < first + count ? &middle : &inner) *= shape[i];
+          mg_tensor *y = mg_reduce((mg_reduce_kind)kind, x, first, count);
+          if (middle == 0 && kind >= MG_MAX) {
+            assert_null(y);
+            assert_int_equal(mg_last_status(), MG_BAD_SHAPE);
+            continue;
+          }
+          assert_int_equal(mg_tensor_axes(y), axes - count);
+          assert_int_equal(mg_tensor_size(y), outer * inner);
+          for (int64_t k = 0; k < outer * inner; k++)
+            near("reduce", k, at(y, k),
+                 reduced((mg_reduce_kind)kind, x, middle, inner, k / inner, k % inner),
+                 tolerance());
+          mg_tensor_free(y);
+        }
+    mg_tensor_free(x);
+  }
+}
+
+static void reduce_keeps_nan(void **state) {
+  (void)state;
+  for (int place = 0; place < 20; place++) {
+    mg_tensor *x = numbers("20");
+    mg_tensor_data(x)[place] = (mg_real)NAN;
+    mg_tensor *high = mg_reduce(MG_MAX, x, 0, 1), *low = mg_reduce(MG_MIN, x, 0, 1);
+    assert_true(isnan(at(high, 0)) && isnan(at(low, 0)));
+    mg_tensor *g = mg_reduce_vjp(MG_MAX, x, high, high, 0, 1);
+    for (int i = 0; i < 20; i++) assert_int_equal(isnan(at(g, i)) != 0, i == place);
+    FREE(x, high, low, g);
+  }
+}
+
+typedef struct reduce_state {
+  mg_reduce_kind kind;
+  mg_tensor *x;
+  int first, count;
+} reduce_state;
+
+static mg_tensor *run_reduce(void *state) {
+  reduce_state *s = state;
+  return mg_reduce(s->kind, s->x, s->first, s->count);
+}
+
+static void reduce_gradients(void **state) {
+  (void)state;
+  const char *shapes[] = {"", "1", "2x3x4", "3x0", "2x1x5"};
+  for (int i = 0; i < COUNT_OF(shapes); i++)
+    for (int kind = 0; kind < MG_REDUCE_KINDS; kind++) {
+      reduce_state s = {(mg_reduce_kind)kind, apart(shapes[i]), 0, 0};
+      int axes = mg_tensor_axes(s.x);
+      for (s.first = 0; s.first <= axes; s.first++)
+        for (s.count = 0; s.first + s.count <= axes; s.count++) {
+          mg_tensor *y = run_reduce(&s);
+          if (!y) continue; /* an extreme of nothing */
+          mg_tensor *dy = numbers_like(y);
+          is_gradient("reduce", run_reduce, &s, s.x, dy,
+                      mg_reduce_vjp(s.kind, s.x, y, dy, s.first, s.count));
+          FREE(y, dy);
+        }
+      mg_tensor_free(s.x);
+    }
+}
+
+static void reduce_gives_ties_to_the_first(void **state) {
+  (void)state;
+  const double values[] = {1, 3, 3, 2, 3, 1}, one[] = {5, 5, 5};
+  mg_tensor *x = of("2x3", values), *dy = of("3", one), *y = mg_reduce(MG_MAX, x, 0, 1);
+  mg_tensor *g = mg_reduce_vjp(MG_MAX, x, y, dy, 0, 1);
+  const double expected[] = {0, 5, 5, 5, 0, 0};
+  for (int i = 0; i < 6; i++) assert_true(at(g, i) == expected[i]);
+  FREE(x, dy, y, g);
+}
+
+/* ---- index */
+
+typedef struct take_state {
+  mg_tensor *x;
+  const int64_t *rows;
+  int64_t count;
+} take_state;
+
+static mg_tensor *run_take(void *state) {
+  take_state *s = state;
+  return mg_take(s->x, s->rows, s->count);
+}
+
+static void take_and_its_gradient(void **state) {
+  (void)state;
+  const int64_t rows[] = {3, 0, 3, 3, 1};
+  const char *shapes[] = {"4", "4x3", "4x300", "4x0", "5x2x2"};
+  for (int i = 0; i < COUNT_OF(shapes); i++)
+    for (int64_t count = 0; count <= 5; count += 5) {
+      take_state s = {numbers(shapes[i]), rows, count};
+      mg_tensor *y = run_take(&s), *dy = numbers_like(y);
+      int64_t width = mg_tensor_size(s.x) / mg_tensor_shape(s.x)[0];
+      assert_int_equal(mg_tensor_shape(y)[0], count);
+      for (int64_t k = 0; k < count * width; k++)
+        assert_true(at(y, k) == at(s.x, rows[k / width] * width + k % width));
+      is_gradient("take", run_take, &s, s.x, dy, mg_take_vjp(s.x, rows, count, dy));
+      FREE(s.x, y, dy);
+    }
+}
+
+static void check_permute(mg_tensor *x, const int *order) {
+  mg_tensor *y = mg_permute(x, order);
+  assert_non_null(y);
+  int axes = mg_tensor_axes(x);
+  for (int i = 0; i < axes; i++)
+    assert_int_equal(mg_tensor_shape(y)[i], mg_tensor_shape(x)[order[i]]);
+  for (int64_t k = 0; k < mg_tensor_size(y); k++) {
+    int64_t index[MG_MAX_AXES] = {0}, rest = k, place = 0;
+    for (int i = axes - 1; i >= 0; i--) {
+      index[order[i]] = rest % mg_tensor_shape(y)[i];
+      rest /= mg_tensor_shape(y)[i];
+    }
+    for (int i = 0; i < axes; i++) place = place * mg_tensor_shape(x)[i] + index[i];
+    if (at(y, k) != at(x, place)) fail_msg("permute: entry %" PRId64, k);
+  }
+  mg_tensor_free(y);
+}
+
+static void permute_in_every_order(void **state) {
+  (void)state;
+  const char *shapes[] = {"2x3x4x5", "1x3x1x5", "70x3x33x8", "2x40x1x37", "2x0x3x1", "1x1x1x1"};
+  for (int s = 0; s < COUNT_OF(shapes); s++) {
+    mg_tensor *x = numbers(shapes[s]);
+    for (int code = 0; code < 256; code++) {
+      int order[4], seen = 0;
+      for (int i = 0; i < 4; i++) {
+        order[i] = code >> (2 * i) & 3;
+        seen |= 1 << order[i];
+      }
+      if (seen == 15) check_permute(x, order);
+    }
+    mg_tensor_free(x);
+  }
+  mg_tensor *scalar = numbers(""), *same = mg_permute(scalar, NULL);
+  assert_true(at(same, 0) == at(scalar, 0));
+  FREE(scalar, same);
+}
+
+typedef struct slice_state {
+  mg_tensor *x;
+  int axis;
+  int64_t first, count;
+} slice_state;
+
+static mg_tensor *run_slice(void *state) {
+  slice_state *s = state;
+  return mg_slice(s->x, s->axis, s->first, s->count);
+}
+
+/* The three slices of an axis joined again are the whole. */
+static void slices_and_concat(void **state) {
+  (void)state;
+  const char *shapes[] = {"7", "3x4", "2x3x4", "2x0x3", "1"};
+  for (int i = 0; i < COUNT_OF(shapes); i++) {
+    slice_state s = {.x = numbers(shapes[i])};
+    for (s.axis = 0; s.axis < mg_tensor_axes(s.x); s.axis++) {
+      int64_t extent = mg_tensor_shape(s.x)[s.axis];
+      mg_tensor *parts[3];
+      for (int p = 0; p < 3; p++) {
+        s.first = extent * p / 3;
+        s.count = extent * (p + 1) / 3 - s.first;
+        parts[p] = run_slice(&s);
+        mg_tensor *dy = numbers_like(parts[p]);
+        is_gradient("slice", run_slice, &s, s.x, dy, mg_slice_vjp(s.x, s.axis, s.first, dy));
+        mg_tensor_free(dy);
+      }
+      mg_tensor *whole = mg_concat((const mg_tensor *const *)parts, 3, s.axis);
+      assert_true(same_shape(whole, s.x));
+      for (int64_t k = 0; k < mg_tensor_size(whole); k++) assert_true(at(whole, k) == at(s.x, k));
+      mg_tensor_free(whole);
+      free_all(parts, 3);
+    }
+    mg_tensor_free(s.x);
+  }
+  const double values[] = {1, 2, 3, 4, 5, 6};
+  mg_tensor *x = of("2x3", values), *column = mg_slice(x, 1, 2, 1);
+  assert_true(at(column, 0) == 3 && at(column, 1) == 6);
+  FREE(x, column);
+}
+
+/* ---- matmul */
+
+static void matmul_forward(void **state) {
+  (void)state;
+  const int64_t sizes[][3] = {{1, 1, 1},      {2, 3, 4},     {0, 3, 4},      {2, 0, 4},
+                              {2, 3, 0},      {5, 1, 300},   {100, 512, 70}, {513, 65, 20},
+                              {3, 1000, 200}, {257, 129, 33}};
+  for (int i = 0; i < COUNT_OF(sizes); i++)
+    for (int turns = 0; turns < 4; turns++) {
+      int64_t m = sizes[i][0], n = sizes[i][1], k = sizes[i][2];
+      int ta = turns & 1, tb = turns >> 1;
+      char left[48], right[48], shape[48];
+      snprintf(left, sizeof left, "%" PRId64 "x%" PRId64, ta ? k : m, ta ? m : k);
+      snprintf(right, sizeof right, "%" PRId64 "x%" PRId64, tb ? n : k, tb ? k : n);
+      snprintf(shape, sizeof shape, "%" PRId64 "x%" PRId64, m, n);
+      mg_tensor *a = numbers(left), *b = numbers(right), *c = mg_matmul(a, b, ta, tb);
+      has_shape("matmul", c, shape);
+      for (int64_t r = 0; r < m; r++)
+        for (int64_t s = 0; s < n; s++) {
+          double sum = 0;
+          for (int64_t j = 0; j < k; j++)
+            sum += at(a, ta ? j * m + r : r * k + j) * at(b, tb ? s * k + j : j * n + s);
+          near("matmul", r * n + s, at(c, r * n + s), sum, tolerance());
+        }
+      FREE(a, b, c);
+    }
+}
+
+/* ---- convolution */
+
+typedef struct conv_state {
+  mg_tensor *x, *weight, *bias;
+  int stride, pad;
+} conv_state;
+
+static mg_tensor *run_conv(void *state) {
+  conv_state *s = state;
+  return mg_conv2d(s->x, s->weight, s->bias, s->stride, s->pad);
+}
+
+/* x (b, c, y, x), 0 outside. */
+static double pixel(mg_tensor *t, int64_t b, int64_t c, int64_t y, int64_t x) {
+  const int64_t *s = mg_tensor_shape(t);
+  if (y < 0 || x < 0 || y >= s[2] || x >= s[3]) return 0;
+  return at(t, ((b * s[1] + c) * s[2] + y) * s[3] + x);
+}
+
+static double correlation(conv_state *s, int64_t b, int64_t d, int64_t y, int64_t x) {
+  const int64_t *w = mg_tensor_shape(s->weight);
+  double sum = s->bias ? at(s->bias, d) : 0;
+  for (int64_t c = 0; c < w[1]; c++)
+    for (int64_t i = 0; i < w[2]; i++)
+      for (int64_t j = 0; j < w[3]; j++)
+        sum += pixel(s->weight, d, c, i, j) *
+               pixel(s->x, b, c, y * s->stride - s->pad + i, x * s->stride - s->pad + j);
+  return sum;
+}
+
+typedef struct geometry {
+  const char *x, *weight, *bias;
+  int stride, pad;
+  const char *y;
+} geometry;
+
+static const geometry small_convs[] = {
+    {"2x3x5x6", "4x3x3x3", "4", 1, 1, "2x4x5x6"}, {"2x3x5x6", "4x3x3x3", NULL, 2, 1, "2x4x3x3"},
+    {"1x1x1x1", "1x1x1x1", "1", 1, 0, "1x1x1x1"}, {"2x3x4x5", "2x3x1x1", "2", 1, 0, "2x2x4x5"},
+    {"2x2x5x5", "3x2x1x1", "3", 2, 0, "2x3x3x3"}, {"1x2x7x6", "2x2x5x3", NULL, 3, 2, "1x2x3x3"},
+    {"2x1x3x2", "1x1x2x2", "1", 1, 3, "2x1x8x7"}, {"0x2x4x4", "3x2x3x3", "3", 1, 1, "0x3x4x4"},
+    {"2x0x4x4", "3x0x3x3", "3", 1, 1, "2x3x4x4"}, {"2x2x4x4", "0x2x3x3", "0", 1, 1, "2x0x4x4"},
+    {"1x1x2x2", "1x1x3x3", NULL, 5, 4, "1x1x2x2"}, {"9x1x4x4", "2x1x3x3", "2", 1, 0, "9x2x2x2"},
+};
+
+/* Several tiles in an image, several images in a group. */
+static const geometry large_convs[] = {
+    {"3x16x60x50", "8x16x3x3", "8", 1, 1, "3x8x60x50"},
+    {"17x3x48x40", "8x3x5x5", "8", 2, 2, "17x8x24x20"},
+    {"2x40x40x40", "24x40x1x1", NULL, 1, 0, "2x24x40x40"},
+    {"1x64x33x31", "5x64x7x7", NULL, 3, 3, "1x5x11x11"},
+};
+
+static conv_state conv_of(const geometry *g) {
+  return (conv_state){numbers(g->x), numbers(g->weight), g->bias ? numbers(g->bias) : NULL,
+                      g->stride, g->pad};
+}
+
+static void check_conv(const geometry *g) {
+  conv_state s = conv_of(g);
+  mg_tensor *y = run_conv(&s);
+  has_shape("conv2d", y, g->y);
+  const int64_t *shape = mg_tensor_shape(y);
+  for (int64_t k = 0; k < mg_tensor_size(y); k++) {
+    int64_t column = k % shape[3], row = k / shape[3] % shape[2];
+    int64_t image = k / shape[3] / shape[2];
+    near("conv2d", k, at(y, k), correlation(&s, image / shape[1], image % shape[1], row, column),
+         tolerance());
+  }
+  FREE(s.x, s.weight, s.bias, y);
+}
+
+static void conv_forward(void **state) {
+  (void)state;
+  for (int i = 0; i < COUNT_OF(small_convs); i++) check_conv(&small_convs[i]);
+  for (int i = 0; i < COUNT_OF(large_convs); i++) check_conv(&large_convs[i]);
+}
+
+static void conv_gradients(void **state) {
+  (void)state;
+  for (int i = 0; i < COUNT_OF(small_convs); i++) {
+    conv_state s = conv_of(&small_convs[i]);
+    mg_tensor *dy = numbers(small_convs[i].y);
+    is_gradient("conv2d input", run_conv, &s, s.x, dy,
+                mg_conv2d_vjp_input(s.x, s.weight, dy, s.stride, s.pad));
+    is_gradient("conv2d weight", run_conv, &s, s.weight, dy,
+                mg_conv2d_vjp_weight(s.x, s.weight, dy, s.stride, s.pad));
+    if (s.bias) is_gradient("conv2d bias", run_conv, &s, s.bias, dy, mg_conv2d_vjp_bias(dy));
+    FREE(s.x, s.weight, s.bias, dy);
+  }
+}
+
+/* dx and dw by the definition: every product of the forward sum gives its factors. */
+static void naive_gradients(conv_state *s, mg_tensor *dy, double *dx, double *dw) {
+  const int64_t *w = mg_tensor_shape(s->weight), *o = mg_tensor_shape(dy);
+  const int64_t *in = mg_tensor_shape(s->x);
+  for (int64_t k = 0; k < mg_tensor_size(dy); k++) {
+    int64_t left = k % o[3] * s->stride - s->pad, top = k / o[3] % o[2] * s->stride - s->pad;
+    int64_t d = k / o[3] / o[2] % o[1], b = k / o[3] / o[2] / o[1];
+    for (int64_t t = 0; t < w[1] * w[2] * w[3]; t++) {
+      int64_t x = left + t % w[3], y = top + t / w[3] % w[2], c = t / w[3] / w[2];
+      if (x < 0 || y < 0 || y >= in[2] || x >= in[3]) continue;
+      int64_t place = ((b * in[1] + c) * in[2] + y) * in[3] + x, tap = d * w[1] * w[2] * w[3] + t;
+      dx[place] += at(dy, k) * at(s->weight, tap);
+      dw[tap] += at(dy, k) * at(s->x, place);
+    }
+  }
+}
+
+static void conv_gradients_of_many_tiles(void **state) {
+  (void)state;
+  for (int i = 0; i < COUNT_OF(large_convs); i++) {
+    conv_state s = conv_of(&large_convs[i]);
+    mg_tensor *dy = numbers(large_convs[i].y);
+    mg_tensor *dx = mg_conv2d_vjp_input(s.x, s.weight, dy, s.stride, s.pad);
+    mg_tensor *dw = mg_conv2d_vjp_weight(s.x, s.weight, dy, s.stride, s.pad);
+    mg_tensor *db = mg_conv2d_vjp_bias(dy);
+    double *ex = calloc((size_t)mg_tensor_size(dx), sizeof *ex);
+    double *ew = calloc((size_t)mg_tensor_size(dw), sizeof *ew);
+    naive_gradients(&s, dy, ex, ew);
+    for (int64_t k = 0; k < mg_tensor_size(dx); k++) near("dx", k, at(dx, k), ex[k], tolerance());
+    for (int64_t k = 0; k < mg_tensor_size(dw); k++)
+      near("dw", k, at(dw, k), ew[k], 3 * tolerance());
+    int64_t cells = mg_tensor_shape(dy)[2] * mg_tensor_shape(dy)[3], d = mg_tensor_shape(dy)[1];
+    for (int64_t f = 0; f < d; f++) {
+      double sum = 0;
+      for (int64_t k = 0; k < mg_tensor_size(dy); k++) sum += k / cells % d == f ? at(dy, k) : 0;
+      near("db", f, at(db, f), sum, tolerance());
+    }
+    free(ex);
+    free(ew);
+    FREE(s.x, s.weight, s.bias, dy, dx, dw, db);
+  }
+}
+
+/* ---- pooling */
+
+typedef struct pool_state {
+  mg_tensor *x;
+  int kernel, stride, pad;
+} pool_state;
+
+static mg_tensor *run_max_pool(void *state) {
+  pool_state *s = state;
+  return mg_max_pool2d(s->x, s->kernel, s->stride, s->pad);
+}
+
+static const int pools[][3] = {{1, 1, 0}, {2, 2, 0}, {2, 1, 1}, {3, 2, 1}, {3, 1, 1}, {3, 3, 0},
+                               {2, 3, 0}, {4, 2, 2}, {5, 2, 2}, {1, 2, 0}, {2, 2, 1}};
+
+static double window_max(pool_state *s, int64_t plane, int64_t row, int64_t column) {
+  const int64_t *shape = mg_tensor_shape(s->x);
+  double best = -INFINITY;
+  for (int64_t y = row * s->stride - s->pad; y < row * s->stride - s->pad + s->kernel; y++)
+    for (int64_t x = column * s->stride - s->pad; x < column * s->stride - s->pad + s->kernel; x++)
+      if (y >= 0 && x >= 0 && y < shape[2] && x < shape[3])
+        best = fmax(best, at(s->x, (plane * shape[2] + y) * shape[3] + x));
+  return best;
+}
+
+static void max_pool(void **state) {
+  (void)state;
+  const char *shapes[] = {"2x2x5x6", "1x1x5x5", "0x2x5x5", "2x0x5x5", "1x3x40x37"};
+  for (int i = 0; i < COUNT_OF(shapes); i++)
+    for (int p = 0; p < COUNT_OF(pools); p++) {
+      pool_state s = {apart(shapes[i]), pools[p][0], pools[p][1], pools[p][2]};
+      for (int64_t k = 0; k < mg_tensor_size(s.x); k++)
+        mg_tensor_data(s.x)[k] -= 300; /* zeros of the pad would win */
+      mg_tensor *y = run_max_pool(&s), *dy = numbers_like(y);
+      const int64_t *in = mg_tensor_shape(s.x), *out = mg_tensor_shape(y);
+      assert_int_equal(out[2], (in[2] + 2 * s.pad - s.kernel) / s.stride + 1);
+      assert_int_equal(out[3], (in[3] + 2 * s.pad - s.kernel) / s.stride + 1);
+      for (int64_t k = 0; k < mg_tensor_size(y); k++)
+        near("max_pool2d", k, at(y, k),
+             window_max(&s, k / out[3] / out[2], k / out[3] % out[2], k % out[3]), 0);
+      mg_tensor *g = mg_max_pool2d_vjp(s.x, dy, s.kernel, s.stride, s.pad);
+      for (int64_t k = 0; k < mg_tensor_size(s.x); k++) /* back where a difference is exact */
+        mg_tensor_data(s.x)[k] += 300;
+      if (mg_tensor_size(s.x) < 200) is_gradient("max_pool2d", run_max_pool, &s, s.x, dy, g);
+      else mg_tensor_free(g);
+      FREE(s.x, y, dy);
+    }
+}
+
+static void max_pool_ties_and_special_values(void **state) {
+  (void)state;
+  const double values[] = {7, 7, -INFINITY, -INFINITY, 7, 7, -INFINITY, -INFINITY, 0, NAN, 1, 2,
+                           NAN, 3, 5, 5};
+  const double weights[] = {1, 2, 3, 4};
+  const double expected[] = {1, 0, 2, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 4, 0};
+  mg_tensor *x = of("1x1x4x4", values), *dy = of("1x1x2x2", weights);
+  mg_tensor *y = mg_max_pool2d(x, 2, 2, 0), *g = mg_max_pool2d_vjp(x, dy, 2, 2, 0);
+  assert_true(at(y, 0) == 7 && at(y, 1) == -INFINITY && isnan(at(y, 2)) && at(y, 3) == 5);
+  for (int i = 0; i < 16; i++) assert_true(at(g, i) == expected[i]);
+  mg_tensor *z = mg_adaptive_pool2d(MG_MAX, x, 2, 2);
+  mg_tensor *h = mg_adaptive_pool2d_vjp(MG_MAX, x, dy, 2, 2);
+  for (int i = 0; i < 4; i++) near("adaptive_pool2d", i, at(z, i), at(y, i), 0);
+  for (int i = 0; i < 16; i++) assert_true(at(h, i) == expected[i]);
+  FREE(x, dy, y, g, z, h);
+}
+
+typedef struct shares_state {
+  mg_reduce_kind kind;
+  mg_tensor *x;
+  int height, width;
+} shares_state;
+
+static mg_tensor *run_shares(void *state) {
+  shares_state *s = state;
+  return mg_adaptive_pool2d(s->kind, s->x, s->height, s->width);
+}
+
+static double share_of(shares_state *s, int64_t plane, int64_t row, int64_t column) {
+  const int64_t *shape = mg_tensor_shape(s->x);
+  double best = -INFINITY, sum = 0, count = 0;
+  for (int64_t y = 0; y < shape[2]; y++)
+    for (int64_t x = 0; x < shape[3]; x++) {
+      double top = floor((double)(row * shape[2]) / s->height);
+      double bottom = ceil((double)((row + 1) * shape[2]) / s->height);
+      double left = floor((double)(column * shape[3]) / s->width);
+      double right = ceil((double)((column + 1) * shape[3]) / s->width);
+      if ((double)y < top || (double)y >= bottom) continue;
+      if ((double)x < left || (double)x >= right) continue;
+      double value = at(s->x, (plane * shape[2] + y) * shape[3] + x);
+      best = fmax(best, value);
+      sum += value;
+      count++;
+    }
+  return s->kind == MG_MAX ? best : sum / count;
+}
+
+static void adaptive_pool(void **state) {
+  (void)state;
+  const int sizes[][2] = {{1, 1}, {2, 3}, {5, 6}, {3, 4}, {7, 8}};
+  const char *shapes[] = {"2x2x5x6", "0x1x5x6", "1x1x1x1"};
+  for (int i = 0; i < COUNT_OF(shapes); i++)
+    for (int p = 0; p < 2 * COUNT_OF(sizes); p++) {
+      shares_state s = {p & 1 ? MG_MAX : MG_MEAN, apart(shapes[i]), sizes[p / 2][0],
+                        sizes[p / 2][1]};
+      mg_tensor *y = run_shares(&s), *dy = numbers_like(y);
+      int64_t height = s.height, width = s.width;
+      for (int64_t k = 0; k < mg_tensor_size(y); k++)
+        near("adaptive_pool2d", k, at(y, k),
+             share_of(&s, k / width / height, k / width % height, k % width), tolerance());
+      is_gradient("adaptive_pool2d", run_shares, &s, s.x, dy,
+                  mg_adaptive_pool2d_vjp(s.kind, s.x, dy, s.height, s.width));
+      FREE(s.x, y, dy);
+    }
+}
+
+/* ---- normalisation */
+
+typedef struct norm_state {
+  mg_tensor *x, *gain, *bias, *mean, *variance;
+  int fixed;
+} norm_state;
+
+static const double epsilon = 1e-3;
+
+static mg_tensor *run_norm(void *state) {
+  norm_state *s = state;
+  return mg_batch_norm(s->x, s->gain, s->bias, s->mean, s->variance, epsilon, s->fixed);
+}
+
+static norm_state norm_of(const char *shape, const char *channels, int fixed) {
+  return (norm_state){between(shape, -1, 3),        numbers(channels),
+                      numbers(channels),            numbers(channels),
+                      between(channels, 0.5, 2.0), fixed};
+}
+
+static void batch_norm_forward(void **state) {
+  (void)state;
+  const char *shapes[][2] = {{"4x3", "3"}, {"2x3x4x5", "3"}, {"1x2x9", "2"}, {"70x5x33x20", "5"},
+                             {"1x1", "1"}, {"0x2x3", "2"},   {"3x0x2", "0"}};
+  for (int i = 0; i < 2 * COUNT_OF(shapes); i++) {
+    norm_state s = norm_of(shapes[i / 2][0], shapes[i / 2][1], i & 1);
+    mg_tensor *y = run_norm(&s);
+    assert_non_null(y);
+    int64_t batch = mg_tensor_shape(s.x)[0], channels = mg_tensor_shape(s.x)[1];
+    int64_t inner = batch * channels > 0 ? mg_tensor_size(s.x) / batch / channels : 0;
+    for (int64_t c = 0; c < channels && inner > 0; c++) {
+      double count = (double)(batch * inner), mean = 0, variance = 0;
+      for (int64_t k = 0; k < batch * inner; k++)
+        mean += at(s.x, (k / inner * channels + c) * inner + k % inner) / count;
+      for (int64_t k = 0; k < batch * inner; k++)
+        variance += pow(at(s.x, (k / inner * channels + c) * inner + k % inner) - mean, 2) / count;
+      if (!s.fixed) near("mean", c, at(s.mean, c), mean, tolerance());
+      if (!s.fixed) near("variance", c, at(s.variance, c), variance, tolerance());
+      for (int64_t k = 0; k < batch * inner; k++) {
+        int64_t place = (k / inner * channels + c) * inner + k % inner;
+        double z = (at(s.x, place) - at(s.mean, c)) / sqrt(at(s.variance, c) + epsilon);
+        near("batch_norm", place, at(y, place), z * at(s.gain, c) + at(s.bias, c), tolerance());
+      }
+    }
+    FREE(s.x, s.gain, s.bias, s.mean, s.variance, y);
+  }
+}
+
+static void batch_norm_gradients(void **state) {
+  (void)state;
+  const char *shapes[][2] = {{"4x3", "3"}, {"3x2x5", "2"}, {"2x3x2x2", "3"}, {"0x2x3", "2"}};
+  for (int i = 0; i < 2 * COUNT_OF(shapes); i++) {
+    norm_state s = norm_of(shapes[i / 2][0], shapes[i / 2][1], i & 1);
+    mg_tensor *y = run_norm(&s), *dy = numbers_like(y), *dgain, *dbias;
+    mg_tensor *dx = mg_batch_norm_vjp(s.x, s.gain, s.mean, s.variance, dy, epsilon, s.fixed, &dgain,
+                                      &dbias);
+    is_gradient("batch_norm x", run_norm, &s, s.x, dy, dx);
+    is_gradient("batch_norm gain", run_norm, &s, s.gain, dy, dgain);
+    is_gradient("batch_norm bias", run_norm, &s, s.bias, dy, dbias);
+    FREE(s.x, s.gain, s.bias, s.mean, s.variance, y, dy);
+  }
+}
+
+/* A mean far from 0 must not cost the variance its digits. */
+static void batch_norm_far_from_zero(void **state) {
+  (void)state;
+  norm_state s = norm_of("50x1x20", "1", 0);
+  for (int64_t k = 0; k < 1000; k++) mg_tensor_data(s.x)[k] = (mg_real)(4096 + k % 2);
+  mg_tensor *y = run_norm(&s);
+  assert_true(at(s.mean, 0) == 4096.5 && at(s.variance, 0) == 0.25);
+  FREE(s.x, s.gain, s.bias, s.mean, s.variance, y);
+}
+
+/* ---- update rules */
+
+static void adam_follows_the_paper(void **state) {
+  (void)state;
+  enum { N = 40001, STEPS = 3 };
+  mg_tensor *w = numbers("40001"), *m = empty("40001"), *v = empty("40001");
+  mg_fill(m, 0);
+  mg_fill(v, 0);
+  double *reference = malloc(3 * N * sizeof *reference), *moment = reference + N;
+  double *square = moment + N;
+  for (int i = 0; i < N; i++) {
+    reference[i] = at(w, i);
+    moment[i] = square[i] = 0;
+  }
+  for (int step = 1; step <= STEPS; step++) {
+    mg_tensor *g = numbers("40001");
+    assert_int_equal(mg_adam(w, g, m, v, 0.1, 0.9, 0.999, 1e-8, 0.01, step), MG_OK);
+    for (int i = 0; i < N; i++) {
+      double gradient = at(g, i) + 0.01 * reference[i];
+      moment[i] = 0.9 * moment[i] + 0.1 * gradient;
+      square[i] = 0.999 * square[i] + 0.001 * gradient * gradient;
+      reference[i] -= 0.1 * (moment[i] / (1 - pow(0.9, step))) /
+                      (sqrt(square[i] / (1 - pow(0.999, step))) + 1e-8);
+    }
+    mg_tensor_free(g);
+  }
+  for (int i = 0; i < N; i++) near("adam", i, at(w, i), reference[i], 20 * tolerance());
+  assert_int_equal(mg_adam(w, w, m, v, 0.1, 0.9, 0.999, 1e-8, 0, 0), MG_BAD_ARGUMENT);
+  assert_int_equal(mg_adam(w, w, m, v, 0.1, 1.0, 0.999, 1e-8, 0, 1), MG_BAD_ARGUMENT);
+  free(reference);
+  FREE(w, m, v);
+}
+
+/* ---- all operations, one by one: bits, failing allocations */
+
+enum { CASES = 37 };
+
+/* Inputs for every operation. */
+typedef struct inputs {
+  mg_tensor *image, *filters, *bias, *result, *pooled, *shares;
+  mg_tensor *matrix, *row, *column, *square, *few;
+  mg_tensor *channel, *mean, *variance;
+} inputs;
+
+static inputs new_inputs(int is_large) {
+  return (inputs){
+      .image = numbers(is_large ? "21x3x40x44" : "2x3x6x4"),
+      .filters = numbers(is_large ? "10x3x5x5" : "4x3x5x5"),
+      .bias = numbers(is_large ? "10" : "4"),
+      .result = numbers(is_large ? "21x10x20x22" : "2x4x3x2"),
+      .matrix = numbers(is_large ? "700x300" : "7x3"),
+      .row = numbers(is_large ? "300" : "3"),
+      .column = numbers(is_large ? "700x1" : "7x1"),
+      .square = numbers(is_large ? "300x300" : "3x3"),
+      .pooled = numbers(is_large ? "21x3x20x22" : "2x3x3x2"),
+      .shares = numbers(is_large ? "21x3x7x5" : "2x3x7x5"),
+      .few = numbers(is_large ? "4x300" : "4x3"),
+      .channel = numbers("3"),
+      .mean = numbers("3"),
+      .variance = between("3", 1, 2),
+  };
+}
+
+static void free_inputs(inputs *p) { free_all((mg_tensor **)p, sizeof *p / sizeof(mg_tensor *)); }
+
+static mg_tensor *norm_gradient(const inputs *p, int fixed) {
+  mg_tensor *dgain = NULL, *dbias = NULL;
+  mg_tensor *dx = mg_batch_norm_vjp(p->image, p->channel, p->mean, p->variance, p->image, epsilon,
+                                    fixed, &dgain, &dbias);
+  if (!dx) return NULL;
+  for (int i = 0; i < 3; i++) mg_tensor_data(dx)[i] = mg_tensor_data(i & 1 ? dgain : dbias)[i];
+  FREE(dgain, dbias);
+  return dx;
+}
+
+static mg_tensor *run_case(int i, const inputs *p) {
+  static const int order[] = {2, 0, 3, 1};
+  static const int64_t rows[] = {1, 0, 1, 1};
+  const mg_tensor *two[] = {p->matrix, p->matrix};
+  switch (i) {
+    case 0: return mg_unary(MG_SIGMOID, p->matrix);
+    case 1: return mg_unary_vjp(MG_SOFTPLUS, p->matrix, p->matrix, p->matrix);
+    case 2: return mg_binary(MG_ADD, p->matrix, p->row);
+    case 3: return mg_binary(MG_MULTIPLY, p->column, p->matrix);
+    case 4: return mg_binary_vjp(MG_MULTIPLY, 0, p->matrix, p->row, p->matrix);
+    case 5: return mg_binary_vjp(MG_MULTIPLY, 1, p->matrix, p->row, p->matrix);
+    case 6: return mg_binary_vjp(MG_DIVIDE, 1, p->matrix, p->column, p->matrix);
+    case 7: return mg_affine(p->matrix, 2, 1);
+    case 8: return mg_reduce(MG_SUM, p->matrix, 0, 2);
+    case 9: return mg_reduce(MG_SUM, p->matrix, 0, 1);
+    case 10: return mg_reduce(MG_MEAN, p->matrix, 1, 1);
+    case 11: return mg_reduce(MG_MAX, p->matrix, 0, 2);
+    case 12: return mg_reduce(MG_MIN, p->matrix, 0, 1);
+    case 13: return mg_reduce_vjp(MG_MEAN, p->matrix, p->row, p->row, 0, 1);
+    case 14: return mg_reduce_vjp(MG_MAX, p->matrix, p->row, p->row, 0, 1);
+    case 15: return mg_take(p->image, rows, 4);
+    case 16: return mg_take_vjp(p->matrix, rows, 4, p->few);
+    case 17: return mg_permute(p->image, order);
+    case 18: return mg_slice(p->image, 2, 1, 3);
+    case 19: return mg_slice_vjp(p->matrix, 0, 2, p->square);
+    case 20: return mg_concat(two, 2, 1);
+    case 21: return mg_matmul(p->matrix, p->square, 0, 1);
+    case 22: return mg_matmul(p->matrix, p->matrix, 1, 0);
+    case 23: return mg_conv2d(p->image, p->filters, p->bias, 2, 2);
+    case 24: return mg_conv2d_vjp_input(p->image, p->filters, p->result, 2, 2);
+    case 25: return mg_conv2d_vjp_weight(p->image, p->filters, p->result, 2, 2);
+    case 26: return mg_conv2d_vjp_bias(p->result);
+    case 27: return mg_max_pool2d(p->image, 3, 2, 1);
+    case 28: return mg_max_pool2d_vjp(p->image, p->pooled, 3, 2, 1);
+    case 29: return mg_adaptive_pool2d(MG_MEAN, p->image, 7, 5);
+    case 30: return mg_adaptive_pool2d_vjp(MG_MAX, p->image, p->shares, 7, 5);
+    case 31: return mg_adaptive_pool2d_vjp(MG_MEAN, p->image, p->shares, 7, 5);
+    case 32:
+      return mg_batch_norm(p->image, p->channel, p->channel, p->mean, p->variance, epsilon, 0);
+    case 33:
+      return mg_batch_norm(p->image, p->channel, p->channel, p->mean, p->variance, epsilon, 1);
+    case 34: return norm_gradient(p, 0);
+    case 35: return norm_gradient(p, 1);
+    default: return mg_unary(MG_TANH, p->image);
+  }
+}
+
+static void bits_do_not_depend_on_threads(void **state) {
+  (void)state;
+  inputs p = new_inputs(1);
+  mg_fill(p.row, 0); /* entries of a maximum need not be in the matrix */
+  for (int i = 0; i < CASES; i++) {
+    mg_threads_set(1);
+    mg_tensor *one = run_case(i, &p);
+    if (!one) fail_msg("case %d: %s", i, mg_message());
+    for (int threads = 2; threads <= 5; threads++) {
+      mg_threads_set(threads);
+      mg_tensor *many = run_case(i, &p);
+      assert_true(same_shape(one, many));
+      if (memcmp(mg_tensor_data(one), mg_tensor_data(many),
+                 (size_t)mg_tensor_size(one) * sizeof(mg_real)) != 0)
+        fail_msg("case %d has other bits with %d threads", i, threads);
+      mg_tensor_free(many);
+    }
+    mg_tensor_free(one);
+  }
+  free_inputs(&p);
+}
+
+static int64_t live(void) {
+  mg_memory memory;
+  mg_memory_read(&memory);
+  return memory.live;
+}
+
+static void failing_allocations_are_clean(void **state) {
+  (void)state;
+  for (int is_large = 0; is_large < 2; is_large++) {
+    inputs p = new_inputs(is_large);
+    for (int i = 0; i < CASES; i++)
+      for (int after = 0;; after++) {
+        int64_t before = live();
+        mg_memory_fail(after, -1);
+        mg_tensor *y = run_case(i, &p);
+        mg_memory_fail(-1, 0);
+        if (!y) assert_int_equal(mg_last_status(), MG_NO_MEMORY);
+        int done = y != NULL;
+        mg_tensor_free(y);
+        assert_int_equal(live(), before);
+        assert_true(after < 200);
+        if (done) break;
+      }
+    free_inputs(&p);
+  }
+}
+
+static void interrupts_end_operations(void **state) {
+  (void)state;
+  inputs p = new_inputs(1);
+  int64_t before = live();
+  mg_interrupt_set(1);
+  mg_tensor *y = mg_conv2d(p.image, p.filters, p.bias, 2, 2);
+  mg_tensor *g = mg_conv2d_vjp_weight(p.image, p.filters, p.result, 2, 2);
+  mg_interrupt_set(0);
+  assert_null(y);
+  assert_null(g);
+  assert_int_equal(mg_last_status(), MG_INTERRUPTED);
+  assert_int_equal(live(), before);
+  free_inputs(&p);
+}
+
+/* ---- failures */
+
+/* Checks and frees what a call that must fail returned. */
+static void refused(mg_tensor *y, mg_status status, const char *sentence) {
+  assert_null(y);
+  assert_string_equal(mg_message(), sentence);
+  assert_int_equal(mg_last_status(), status);
+}
+
+static void shapes_that_do_not_fit(void **state) {
+  (void)state;
+  mg_tensor *a = numbers("2x3"), *b = numbers("4"), *scalar = numbers("");
+  mg_tensor *x = numbers("1x2x3x3"), *w = numbers("1x2x5x5");
+  const mg_tensor *parts[] = {a, b};
+  const int64_t rows[] = {0, 2};
+  const int twice[] = {0, 0}, outside[] = {0, 2};
+  refused(mg_binary(MG_ADD, a, b), MG_BAD_SHAPE, "add: shapes 2x3 and 4 do not broadcast");
+  refused(mg_binary_vjp(MG_ADD, 0, a, a, b), MG_BAD_SHAPE,
+          "binary_vjp: dy has shape 4, the result has 2x3");
+  refused(mg_binary_vjp(MG_ADD, 2, a, a, a), MG_BAD_ARGUMENT,
+          "binary_vjp: which = 2 is not 0 or 1");
+  refused(mg_unary((mg_unary_kind)99, a), MG_BAD_ARGUMENT, "unary: kind 99 is not in 0..9");
+  refused(mg_unary_vjp(MG_EXP, a, a, b), MG_BAD_SHAPE, "unary_vjp: expected shape 2x3, got 4");
+  refused(mg_reduce(MG_SUM, a, 1, 2), MG_BAD_SHAPE, "reduce: 2 axes from axis 2 on, there are 2");
+  refused(mg_reduce_vjp(MG_SUM, a, b, b, 0, 1), MG_BAD_SHAPE,
+          "reduce_vjp: y has shape 4, the result has 3");
+  refused(mg_take(a, rows, 2), MG_BAD_ARGUMENT, "take: row 3, there are 2");
+  refused(mg_take(scalar, rows, 1), MG_BAD_SHAPE, "take: a scalar has no rows");
+  refused(mg_take_vjp(a, rows, 1, b), MG_BAD_SHAPE,
+          "take_vjp: dy has shape 4 for 1 rows of shape 2x3");
+  refused(mg_permute(a, twice), MG_BAD_SHAPE, "permute: axis 1 twice");
+  refused(mg_permute(a, outside), MG_BAD_SHAPE, "permute: axis 3, there are 2");
+  refused(mg_slice(a, 1, 2, 2), MG_BAD_SHAPE,
+          "slice: 2 entries from entry 3 on, axis 2 has 3");
+  refused(mg_slice(a, 2, 0, 1), MG_BAD_SHAPE, "slice: axis 3, there are 2");
+  refused(mg_slice_vjp(a, 0, 0, x), MG_BAD_SHAPE,
+          "slice_vjp: dy has shape 1x2x3x3 for a slice along axis 1 of 2x3");
+  refused(mg_concat(parts, 2, 0), MG_BAD_SHAPE,
+          "concat: part 1 has shape 2x3, part 2 has 4, joined along axis 1");
+  refused(mg_concat(parts, 0, 0), MG_BAD_SHAPE, "concat: 0 parts, expected 1 and more");
+  refused(mg_matmul(a, a, 0, 0), MG_BAD_SHAPE,
+          "matmul: a is 2x3 with 3 columns, b is 2x3 with 2 rows");
+  refused(mg_matmul(a, b, 0, 0), MG_BAD_SHAPE, "matmul: b has shape 4, expected 2 axes");
+  refused(mg_conv2d(x, w, NULL, 1, 0), MG_BAD_SHAPE,
+          "conv2d: weight of shape 1x2x5x5 does not fit x of shape 1x2x3x3 with pad 0");
+  refused(mg_conv2d(x, w, b, 1, 1), MG_BAD_SHAPE, "conv2d: bias has shape 4, weight has 1 filters");
+  refused(mg_conv2d(x, w, NULL, 0, 1), MG_BAD_ARGUMENT,
+          "conv2d: stride 0 and pad 1, expected 1 and 0 at least");
+  refused(mg_conv2d_vjp_input(x, w, x, 1, 1), MG_BAD_SHAPE,
+          "conv2d_vjp_input: dy has shape 1x2x3x3, the result has 1x1x1x1");
+  refused(mg_conv2d_vjp_weight(x, a, x, 1, 1), MG_BAD_SHAPE,
+          "conv2d_vjp_weight: weight has shape 2x3, expected 4 axes");
+  refused(mg_conv2d_vjp_bias(a), MG_BAD_SHAPE,
+          "conv2d_vjp_bias: dy has shape 2x3, expected 4 axes");
+  refused(mg_max_pool2d(x, 4, 1, 0), MG_BAD_SHAPE,
+          "max_pool2d: kernel 4 is larger than x of shape 1x2x3x3 with pad 0");
+  refused(mg_max_pool2d_vjp(x, w, 3, 1, 0), MG_BAD_SHAPE,
+          "max_pool2d_vjp: dy has shape 1x2x5x5, the result has 1x2x1x1");
+  refused(mg_max_pool2d(x, 2, 1, 2), MG_BAD_ARGUMENT,
+          "max_pool2d: kernel 2, stride 1 and pad 2, expected 1 and 1 at least and pad in "
+          "0..kernel / 2");
+  refused(mg_adaptive_pool2d(MG_MIN, x, 1, 1), MG_BAD_ARGUMENT,
+          "adaptive_pool2d: kind 3 is not the largest or the mean");
+  refused(mg_adaptive_pool2d(MG_MAX, x, 0, 1), MG_BAD_ARGUMENT,
+          "adaptive_pool2d: a result of 0 x 1 cells");
+  refused(mg_batch_norm(x, b, b, b, b, 1, 0), MG_BAD_SHAPE,
+          "batch_norm: gain has shape 4, x has 2 channels (shape 1x2x3x3)");
+  assert_int_equal(mg_copy(a, b), MG_BAD_SHAPE);
+  assert_int_equal(mg_accumulate(a, 1, b, 1), MG_BAD_SHAPE);
+  assert_int_equal(mg_adam(a, b, a, a, 1, 0, 0, 1, 0, 1), MG_BAD_SHAPE);
+  FREE(a, b, x, w, scalar);
+}
+
+static void build_names_what_it_is(void **state) {
+  (void)state;
+  assert_non_null(strstr(mg_build(), "OpenBLAS"));
+  assert_non_null(strstr(mg_build(), mg_real_bytes() == 4 ? "float" : "double"));
+}
+
+#define TEST(name) cmocka_unit_test_setup(name, fresh)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      TEST(unary_forward),
+      TEST(unary_gradients),
+      TEST(unary_gradients_at_kinks),
+      TEST(binary_forward),
+      TEST(extremes_keep_nan),
+      TEST(binary_gradients),
+      TEST(binary_gradients_sum_long_axes),
+      TEST(ties_go_to_the_first_operand),
+      TEST(linear_operations),
+      TEST(reduce_forward),
+      TEST(reduce_keeps_nan),
+      TEST(reduce_gradients),
+      TEST(reduce_gives_ties_to_the_first),
+      TEST(take_and_its_gradient),
+      TEST(permute_in_every_order),
+      TEST(slices_and_concat),
+      TEST(matmul_forward),
+      TEST(conv_forward),
+      TEST(conv_gradients),
+      TEST(conv_gradients_of_many_tiles),
+      TEST(max_pool),
+      TEST(max_pool_ties_and_special_values),
+      TEST(adaptive_pool),
+      TEST(batch_norm_forward),
+      TEST(batch_norm_gradients),
+      TEST(batch_norm_far_from_zero),
+      TEST(adam_follows_the_paper),
+      TEST(bits_do_not_depend_on_threads),
+      TEST(failing_allocations_are_clean),
+      TEST(interrupts_end_operations),
+      TEST(shapes_that_do_not_fit),
+      TEST(build_names_what_it_is),
+  };
+  return cmocka_run_group_tests_name("op", tests, NULL, NULL);
+}
