@@ -57,8 +57,15 @@ if [ $# -gt 0 ]; then
       echo "== specs, $lua, $real, $threads threads"
       LD_PRELOAD="$PRELOAD" MAPGRAD_REAL=$real MAPGRAD_THREADS=$threads MAPGRAD_LUA=$lua MAPGRAD_BUILD=$B \
         LUA_PATH="./lua/?.lua;./lua/?/init.lua;./?.lua;;" LUA_CPATH="./$B/$lua/?.so;;" \
-        $lua /usr/bin/busted --helper=tests/helper.lua -o tests/summary.lua "$@" 2>&1 | tee "$log" | tail -${TAIL:-60}
+        $lua /usr/bin/busted --helper=tests/helper.lua -o tests/summary.lua "$@" >"$log" 2>&1
+      code=$?
+      tail -${TAIL:-60} "$log"
+      before=$failed
       add "$log"
+      if [ $code -ne 0 ] && [ "$failed" -eq "$before" ]; then # a sanitizer's report at the end, or a crash
+        echo "== the run ended with status $code"
+        failed=$((failed + 1))
+      fi
       threads=$((3 - threads))
     done
     threads=2

@@ -49,8 +49,9 @@ static mg_status plan(const char *op, const mg_tensor *x, const mg_tensor *weigh
               .x = x->data, .weight = weight->data};
   c->is_direct = ws[2] == 1 && ws[3] == 1 && stride == 1 && pad == 0;
   int64_t row = c->taps * c->columns;
-  c->tile = row > TILE_ENTRIES ? 1 : row > 0 ? TILE_ENTRIES / row : c->rows;
-  if (c->tile > c->rows) c->tile = c->rows;
+  int64_t most = row > TILE_ENTRIES ? 1 : row > 0 ? TILE_ENTRIES / row : c->rows;
+  c->tiles = parallel_chunks(c->rows, most);
+  c->tile = parallel_chunks(c->rows, c->tiles); /* as even as can be */
   c->tiles = parallel_chunks(c->rows, c->tile);
   return MG_OK;
 }
@@ -80,10 +81,11 @@ static int64_t grain_of(const conv *c, int64_t rows) {
 
 /* Results first..last-1 of a row whose tap at kernel column k lies inside an image. */
 static void inside(const conv *c, int64_t k, int64_t *first, int64_t *last) {
-  int64_t left = c->pad - k, right = c->width + c->pad - k; /* first <= i stride - left < width */
+  int64_t left = c->pad - k, right = c->width + left; /* left <= i stride < right */
   *first = left > 0 ? (left + c->stride - 1) / c->stride : 0;
-  *last = right > 0 ? (right + c->stride - 1) / c->stride : 0;
-  if (*last > c->columns) *last = c->columns;
+  *last = c->columns;
+  if ((c->columns - 1) * c->stride >= right) /* seldom: divisions are slow */
+    *last = right > 0 ? (right + c->stride - 1) / c->stride : 0;
   if (*first > *last) *first = *last;
 }
 

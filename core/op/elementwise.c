@@ -42,6 +42,7 @@ static mg_status check_kind(const char *op, int kind, int kinds) {
 
 #ifdef MG_DOUBLE
 INLINED mg_real exponential(mg_real x) { return exp(x); }
+INLINED mg_real log_of_one_and(mg_real e) { return log1p(e); }
 #else
 /* exp x = 2^n exp r, x = n log 2 + r, |r| <= log(2) / 2; the polynomial is that of Cephes. Within
  * 2 units of the last place, right at infinities and NaN, free of branches and calls. */
@@ -59,17 +60,30 @@ INLINED mg_real exponential(mg_real x) {
   p = p * r + 1.6666665459e-1F;
   p = p * r + 5.0000001201e-1F;
   p = p * r * r + r + 1;
-  int32_t power, base, half, rest;
+  int32_t power, base;
   memcpy(&power, &shifted, sizeof power);
   memcpy(&base, &round, sizeof base);
   power -= base;
-  half = power >> 1; /* 2^n in two factors: it may be subnormal or infinite */
-  rest = (power - half + 127) * (1 << 23);
-  half = (half + 127) * (1 << 23);
+  int32_t half = power >> 1; /* 2^n in two factors: it may be subnormal or infinite */
+  uint32_t first_bits = (uint32_t)(half + 127) << 23;
+  uint32_t second_bits = (uint32_t)(power - half + 127) << 23;
   float first, second;
-  memcpy(&first, &half, sizeof first);
-  memcpy(&second, &rest, sizeof second);
+  memcpy(&first, &first_bits, sizeof first);
+  memcpy(&second, &second_bits, sizeof second);
   return p * first * second;
+}
+
+/* log(1 + e) for e in [0, 1]: 2 artanh s, s = e / (2 + e) <= 1/3, by its series; NaN stays. */
+INLINED mg_real log_of_one_and(mg_real e) {
+  float s = e / (2 + e), z = s * s;
+  float p = 1 / 15.0F;
+  p = p * z + 1 / 13.0F;
+  p = p * z + 1 / 11.0F;
+  p = p * z + 1 / 9.0F;
+  p = p * z + 1 / 7.0F;
+  p = p * z + 1 / 5.0F;
+  p = p * z + 1 / 3.0F;
+  return 2 * (s + s * z * p);
 }
 #endif
 
@@ -78,7 +92,9 @@ INLINED mg_real sigmoid(mg_real x) {
   return x < 0 ? e * s : s;
 }
 
-INLINED mg_real softplus(mg_real x) { return (x > 0 ? x : 0) + log1p(exponential(-fabs(x))); }
+INLINED mg_real softplus(mg_real x) {
+  return (x > 0 ? x : 0) + log_of_one_and(exponential(-fabs(x)));
+}
 
 INLINED mg_real unary_at(mg_unary_kind kind, mg_real x) {
   switch (kind) {

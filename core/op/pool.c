@@ -78,10 +78,11 @@ static void clip(const pool *p, int64_t i, int64_t extent, int64_t *first, int64
 
 /* Windows first..last-1 of a row whose kernel column k lies inside the plane. */
 static void inside(const pool *p, int64_t k, int64_t *first, int64_t *last) {
-  int64_t left = p->pad - k, right = p->width + p->pad - k;
+  int64_t left = p->pad - k, right = p->width + left; /* left <= i stride < right */
   *first = left > 0 ? (left + p->stride - 1) / p->stride : 0;
-  *last = right > 0 ? (right + p->stride - 1) / p->stride : 0;
-  if (*last > p->columns) *last = p->columns;
+  *last = p->columns;
+  if ((p->columns - 1) * p->stride >= right) /* seldom: divisions are slow */
+    *last = right > 0 ? (right + p->stride - 1) / p->stride : 0;
   if (*first > *last) *first = *last;
 }
 
@@ -146,8 +147,8 @@ static inline void keep_place(mg_real *restrict best, int32_t *restrict place,
   }
 }
 
-/* place [columns] = where the largest entries of the windows of row i lie: entries of the plane, from
- * the start of the window's first row inside the plane on, columns of the pad counted. */
+/* place [columns] = where the largest entries of the windows of row i lie: entries of the plane
+ * from the start of the window's first row inside it on, columns of the pad counted. */
 static void places_of_row(const pool *p, const mg_real *plane, int64_t i, mg_real *best,
                           int32_t *place) {
   int64_t top, bottom, first, last;
@@ -220,6 +221,13 @@ static mg_status plan_shares(const char *op, mg_reduce_kind kind, const mg_tenso
   return MG_OK;
 }
 
+/* If every window is the same square, its side; else 0. Such windows are those of mg_max_pool2d. */
+static int square_share(const pool *p) {
+  int64_t side = p->height / p->rows;
+  int fits = side * p->rows == p->height && side * p->columns == p->width && side <= INT_MAX;
+  return fits ? (int)side : 0;
+}
+
 /* Entries of x that the windows of a plane may meet: work for a chunk. */
 static int64_t work_of(const pool *p) {
   return p->height * p->width + p->rows * p->columns;
@@ -272,6 +280,8 @@ static mg_status shares_chunk(void *job, int64_t first, int64_t last) {
 mg_tensor *mg_adaptive_pool2d(mg_reduce_kind kind, const mg_tensor *x, int height, int width) {
   pool p;
   if (plan_shares("adaptive_pool2d", kind, x, height, width, &p) != MG_OK) return NULL;
+  int side = square_share(&p);
+  if (kind == MG_MAX && side) return mg_max_pool2d(x, side, side, 0);
   mg_tensor *y = new_result(x, &p);
   if (!y) return NULL;
   p.out = y->data;
@@ -308,6 +318,8 @@ mg_tensor *mg_adaptive_pool2d_vjp(mg_reduce_kind kind, const mg_tensor *x, const
   pool p;
   if (plan_shares("adaptive_pool2d_vjp", kind, x, height, width, &p) != MG_OK) return NULL;
   if (check_dy("adaptive_pool2d_vjp", x, &p, dy) != MG_OK) return NULL;
+  int side = square_share(&p);
+  if (kind == MG_MAX && side) return mg_max_pool2d_vjp(x, dy, side, side, 0);
   mg_tensor *dx = tensor_like(x);
   if (!dx) return NULL;
   p.dy = dy->data;

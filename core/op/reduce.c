@@ -18,32 +18,39 @@ typedef struct reduction {
   double *partial; /* [outer, parts, inner] */
 } reduction;
 
-/* The larger (sign 1) or smaller (sign -1) of two; NaN wins. */
-static inline double extreme(double best, double value, double sign) {
-  int wins = (sign * value > sign * best) | (value != value);
-  return wins ? value : best;
+/* The larger of two, or the smaller; NaN wins. */
+static inline mg_real extreme(mg_real best, mg_real value, int is_min) {
+  int wins = is_min ? value < best : value > best;
+  return (wins | (value != value)) ? value : best;
 }
 
-static double sign_of(mg_reduce_kind kind) { return kind == MG_MIN ? -1 : 1; }
-
-/* The extreme of x [n], n >= 1, in eight lanes. */
-static double row_extreme(const mg_real *x, int64_t n, double sign) {
-  enum { LANES = 8 };
-  double lane[LANES];
-  for (int l = 0; l < LANES; l++) lane[l] = (double)x[0];
+/* The extreme of x [n], n >= 1, in lanes. */
+static inline mg_real lanes_extreme(const mg_real *x, int64_t n, int is_min) {
+  enum { LANES = 32 };
+  mg_real lane[LANES];
+  for (int l = 0; l < LANES; l++) lane[l] = x[0];
   int64_t i = 0;
   for (; i + LANES <= n; i += LANES)
-    for (int l = 0; l < LANES; l++) lane[l] = extreme(lane[l], (double)x[i + l], sign);
-  for (; i < n; i++) lane[0] = extreme(lane[0], (double)x[i], sign);
-  for (int l = 1; l < LANES; l++) lane[0] = extreme(lane[0], lane[l], sign);
+    for (int l = 0; l < LANES; l++) lane[l] = extreme(lane[l], x[i + l], is_min);
+  for (; i < n; i++) lane[0] = extreme(lane[0], x[i], is_min);
+  for (int l = 1; l < LANES; l++) lane[0] = extreme(lane[0], lane[l], is_min);
   return lane[0];
 }
 
-/* Extremes of the columns of x [n, inner], n >= 1. */
-static void column_extremes(const mg_real *x, int64_t n, int64_t inner, double sign, double *out) {
+static mg_real row_extreme(const mg_real *x, int64_t n, int is_min) {
+  return is_min ? lanes_extreme(x, n, 1) : lanes_extreme(x, n, 0);
+}
+
+/* out [inner] = extremes of the columns of x [n, inner], n >= 1. */
+static void column_extremes(const mg_real *x, int64_t n, int64_t inner, int is_min, double *out) {
   for (int64_t i = 0; i < inner; i++) out[i] = (double)x[i];
-  for (int64_t m = 1; m < n; m++)
-    for (int64_t i = 0; i < inner; i++) out[i] = extreme(out[i], (double)x[m * inner + i], sign);
+  for (int64_t m = 1; m < n; m++) {
+    const mg_real *row = x + m * inner;
+    if (is_min)
+      for (int64_t i = 0; i < inner; i++) out[i] = (double)extreme((mg_real)out[i], row[i], 1);
+    else
+      for (int64_t i = 0; i < inner; i++) out[i] = (double)extreme((mg_real)out[i], row[i], 0);
+  }
 }
 
 static void column_sums(const mg_real *x, int64_t n, int64_t inner, double *out) {
@@ -54,15 +61,14 @@ static void column_sums(const mg_real *x, int64_t n, int64_t inner, double *out)
 /* Rows first..last-1 of partial. */
 static mg_status reduce_parts(void *job, int64_t first, int64_t last) {
   const reduction *r = job;
-  double sign = sign_of(r->kind);
-  int is_extreme = r->kind == MG_MAX || r->kind == MG_MIN;
+  int is_min = r->kind == MG_MIN, is_extreme = is_min || r->kind == MG_MAX;
   for (int64_t i = first; i < last; i++) {
     int64_t start = i % r->parts * r->part, left = r->middle - start;
     int64_t n = left < r->part ? left : r->part;
     const mg_real *x = r->x + (i / r->parts * r->middle + start) * r->inner;
     double *out = r->partial + i * r->inner;
-    if (is_extreme && r->inner == 1) *out = row_extreme(x, n, sign);
-    else if (is_extreme) column_extremes(x, n, r->inner, sign, out);
+    if (is_extreme && r->inner == 1) *out = (double)row_extreme(x, n, is_min);
+    else if (is_extreme) column_extremes(x, n, r->inner, is_min, out);
     else if (r->inner == 1) *out = op_sum(x, n);
     else column_sums(x, n, r->inner, out);
   }
@@ -72,8 +78,7 @@ static mg_status reduce_parts(void *job, int64_t first, int64_t last) {
 /* Joins the parts of results first..last-1 of the outer axis. */
 static mg_status join_parts(void *job, int64_t first, int64_t last) {
   const reduction *r = job;
-  double sign = sign_of(r->kind);
-  int is_extreme = r->kind == MG_MAX || r->kind == MG_MIN;
+  int is_min = r->kind == MG_MIN, is_extreme = is_min || r->kind == MG_MAX;
   double divisor = r->kind == MG_MEAN ? (double)r->middle : 1;
   for (int64_t o = first; o < last; o++)
     for (int64_t i = 0; i < r->inner; i++) {
@@ -81,7 +86,8 @@ static mg_status join_parts(void *job, int64_t first, int64_t last) {
       double joined = partial[0];
       for (int64_t p = 1; p < r->parts; p++) {
         double value = partial[p * r->inner];
-        joined = is_extreme ? extreme(joined, value, sign) : joined + value;
+        joined = is_extreme ? (double)extreme((mg_real)joined, (mg_real)value, is_min)
+                            : joined + value;
       }
       r->out[o * r->inner + i] = (mg_real)(joined / divisor);
     }

@@ -19,19 +19,21 @@ typedef struct storage {
 static int64_t checked_size(const int64_t *shape, int axes) {
   if (axes < 0 || axes > MG_MAX_AXES)
     return fail(MG_BAD_SHAPE, "tensor: %d axes, expected 0..%d", axes, MG_MAX_AXES), -1;
-  int64_t size = 1;
+  int64_t size = 1; /* of the extents that are not 0, so that any part's product is small enough too */
+  int is_empty = 0;
   for (int i = 0; i < axes; i++) {
     if (shape[i] < 0)
       return fail(MG_BAD_SHAPE, "tensor: extent %lld of axis %d is negative", (long long)shape[i],
                   i + 1),
              -1;
-    size = size < 0 ? -1 : memory_product(size, shape[i]);
+    is_empty |= shape[i] == 0;
+    if (size > 0 && shape[i] > 0) size = memory_product(size, shape[i]);
   }
   if (size < 0 || memory_product(size, (int64_t)sizeof(mg_real)) < 0) {
     char text[SHAPE_TEXT_BYTES];
     return fail(MG_BAD_SHAPE, "tensor: shape %s is too large", shape_text(text, shape, axes)), -1;
   }
-  return size;
+  return is_empty ? 0 : size;
 }
 
 static mg_tensor *new_handle(storage *s, mg_real *data, int64_t size, const int64_t *shape,

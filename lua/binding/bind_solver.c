@@ -20,8 +20,12 @@ static mg_solver *check_solver(lua_State *L, int index) {
   return ((solver_box *)luaL_checkudata(L, index, SOLVER))->solver;
 }
 
+static mg_noise *check_noise(lua_State *L, int index) {
+  return ((noise_box *)luaL_checkudata(L, index, NOISE))->noise;
+}
+
 static mg_noise *optional_noise(lua_State *L, int index) {
-  return lua_isnoneornil(L, index) ? NULL : ((noise_box *)luaL_checkudata(L, index, NOISE))->noise;
+  return lua_isnoneornil(L, index) ? NULL : check_noise(L, index);
 }
 
 static int check_status(lua_State *L, mg_status status) {
@@ -167,7 +171,7 @@ static int noise_free(lua_State *L) {
 /* noise_cumulants(noise) -> mean, variance, third, fourth */
 static int noise_cumulants(lua_State *L) {
   double c[4];
-  check_status(L, mg_noise_cumulants(optional_noise(L, 1), c));
+  check_status(L, mg_noise_cumulants(check_noise(L, 1), c));
   for (int i = 0; i < 4; i++) lua_pushnumber(L, c[i]);
   return 4;
 }
