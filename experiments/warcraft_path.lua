@@ -32,9 +32,10 @@ local network = {}
 function network.small(train, size)
   return nn.sequential {
     nn.normalise { data = train.image },
-    nn.conv2d { 3, 32, kernel = 5, stride = 2, pad = 2 }, nn.batch_norm(32), nn.relu(), nn.max_pool(2),
-    nn.conv2d { 32, 1, kernel = 3, pad = 1 }, nn.softplus(), nn.adaptive_mean_pool(size, size),
-    nn.reshape(size, size),
+    nn.conv2d { 3, 32, kernel = 5, stride = 2, pad = 2 }, nn.batch_norm(32), nn.relu(),
+    nn.adaptive_mean_pool(size, size),
+    nn.conv2d { 32, 32, kernel = 1 }, nn.batch_norm(32), nn.relu(),
+    nn.conv2d { 32, 1, kernel = 1 }, nn.softplus(), nn.reshape(size, size),
   }
 end
 
@@ -199,13 +200,13 @@ return mg.experiment {
     { name = "network", choices = { "small", "combresnet18" }, default = "small", help = "image to costs" },
     { name = "estimator", choices = { "imle", "identity", "blackbox", "straight_through" }, default = "imle",
       help = "how the gradient passes the solver" },
-    { name = "lambda", form = "positive", default = 20, help = "step of imle and blackbox" },
-    { name = "temperature", form = "not_negative", default = 0.1, help = "of the noise of imle, straight_through" },
+    { name = "lambda", form = "positive", default = 10, help = "step of imle and blackbox" },
+    { name = "temperature", form = "not_negative", default = 0.3, help = "of the noise of imle, straight_through" },
     { name = "samples", form = "count", default = 1, help = "noise draws for each map" },
     { name = "projection", choices = { "none", "norm" }, default = "none", help = "of identity" },
     { name = "epochs", form = "count", default = 20, help = "passes over the training maps" },
-    { name = "batch", form = "count", default = 70, help = "maps in a step; lambda goes with it" },
-    { name = "rate", form = "positive", default = 5e-4, help = "of Adam; divided by 10 at 60 % and 80 %" },
+    { name = "batch", form = "count", default = 32, help = "maps in a step; lambda goes with it" },
+    { name = "rate", form = "positive", default = 5e-3, help = "of Adam; divided by 10 at 60 % and 80 %" },
   },
   run = run,
 }

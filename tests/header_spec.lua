@@ -69,7 +69,9 @@ describe("the public header", function()
     for line in header:gmatch "#[^\n]*" do
       if line:match "^#%s*%a" then lines[#lines + 1] = line end
     end
-    assert.same({ "#ifndef MAPGRAD_H", "#define MAPGRAD_H", "#include <stdint.h>", '#include "real.h"', "#endif" }, lines)
+    assert.same({
+      "#ifndef MAPGRAD_H", "#define MAPGRAD_H", "#include <stdint.h>", '#include "real.h"', "#endif",
+    }, lines)
   end)
 
   it("is called in full by the binding", function()

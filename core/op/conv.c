@@ -17,9 +17,10 @@ typedef struct conv {
   int64_t taps;          /* channels * kernel_height * kernel_width */
   int64_t tile, tiles;   /* rows of the result in a tile, tiles in an image */
   int is_direct;         /* the columns are the image itself: kernel 1, stride 1, no pad */
+  int is_shift;          /* a tap meets the image shifted: stride 1, the result as wide */
   const mg_real *x, *weight, *bias, *dy;
   mg_real *out;
-  int64_t group;   /* images that share a partial sum of the weight's gradient */
+  int64_t group;    /* images that share a partial sum of the weight's gradient */
   mg_real *partial; /* [groups, filters, taps] */
 } conv;
 
@@ -48,6 +49,7 @@ static mg_status plan(const char *op, const mg_tensor *x, const mg_tensor *weigh
               .rows = down / stride + 1, .columns = across / stride + 1,
               .x = x->data, .weight = weight->data};
   c->is_direct = ws[2] == 1 && ws[3] == 1 && stride == 1 && pad == 0;
+  c->is_shift = stride == 1 && c->columns == c->width;
   int64_t row = c->taps * c->columns;
   int64_t most = row > TILE_ENTRIES ? 1 : row > 0 ? TILE_ENTRIES / row : c->rows;
   c->tiles = parallel_chunks(c->rows, most);
@@ -112,37 +114,68 @@ static void scatter_add(mg_real *to, const mg_real *from, int64_t stride, int64_
 
 static void clear(mg_real *to, int64_t n) { memset(to, 0, (size_t)n * sizeof *to); }
 
+/* Sets entries outside start..end-1 of rows [count, c->columns] to 0. */
+static void clear_borders(const conv *c, mg_real *rows, int64_t count, int64_t start, int64_t end) {
+  for (int64_t i = 0; i < count; i++, rows += c->columns) {
+    for (int64_t k = 0; k < start; k++) rows[k] = 0;
+    for (int64_t k = end; k < c->columns; k++) rows[k] = 0;
+  }
+}
+
+/* Of `count` rows of the result from row `from` on: those, first..last-1, whose tap at kernel row k
+ * lies inside an image. */
+static void rows_inside(const conv *c, int64_t k, int64_t from, int64_t count, int64_t *first,
+                        int64_t *last) {
+  int64_t y = from * c->stride - c->pad + k; /* 0 <= y + i stride < height */
+  *first = y < 0 ? (-y + c->stride - 1) / c->stride : 0;
+  *last = y < c->height ? (c->height - y + c->stride - 1) / c->stride : 0;
+  if (*last > count) *last = count;
+  if (*first > *last) *first = *last;
+}
+
+/* Where in a plane tap (ky, kx) lies for a cell (row, column) of the result. */
+static int64_t place(const conv *c, int64_t ky, int64_t kx, int64_t row, int64_t column) {
+  return (row * c->stride - c->pad + ky) * c->width + column * c->stride - c->pad + kx;
+}
+
 /* One row of columns, [count, c->columns]: what tap (ky, kx) of a plane [height, width] meets from
  * row `first` of the result on. */
 static void tap_to_columns(const conv *c, const mg_real *plane, int64_t ky, int64_t kx,
                            int64_t first, int64_t count, mg_real *to) {
-  int64_t start, end;
+  int64_t start, end, top, bottom;
   inside(c, kx, &start, &end);
-  for (int64_t i = 0; i < count; i++, to += c->columns) {
-    int64_t y = (first + i) * c->stride - c->pad + ky;
-    if (y < 0 || y >= c->height || start == end) {
-      clear(to, c->columns);
-      continue;
-    }
-    clear(to, start);
-    gather(to + start, plane + y * c->width + start * c->stride - c->pad + kx, c->stride,
-           end - start);
-    clear(to + end, c->columns - end);
+  rows_inside(c, ky, first, count, &top, &bottom);
+  if (start == end || top == bottom) {
+    clear(to, count * c->columns);
+    return;
   }
+  const mg_real *from = plane + place(c, ky, kx, first + top, start);
+  clear(to, top * c->columns);
+  if (c->is_shift)
+    gather(to + top * c->columns + start, from, 1, (bottom - top - 1) * c->columns + end - start);
+  else
+    for (int64_t i = top; i < bottom; i++, from += c->stride * c->width)
+      gather(to + i * c->columns + start, from, c->stride, end - start);
+  clear_borders(c, to + top * c->columns, bottom - top, start, end);
+  clear(to + bottom * c->columns, (count - bottom) * c->columns);
 }
 
-/* The adjoint: adds a row of columns to the plane. */
-static void tap_from_columns(const conv *c, const mg_real *from, int64_t ky, int64_t kx,
-                             int64_t first, int64_t count, mg_real *plane) {
-  int64_t start, end;
+/* The adjoint: adds a row of columns to the plane. Clears the entries of the row that met zeros. */
+static void tap_from_columns(const conv *c, mg_real *from, int64_t ky, int64_t kx, int64_t first,
+                             int64_t count, mg_real *plane) {
+  int64_t start, end, top, bottom;
   inside(c, kx, &start, &end);
-  if (start == end) return;
-  for (int64_t i = 0; i < count; i++, from += c->columns) {
-    int64_t y = (first + i) * c->stride - c->pad + ky;
-    if (y < 0 || y >= c->height) continue;
-    scatter_add(plane + y * c->width + start * c->stride - c->pad + kx, from + start, c->stride,
-                end - start);
+  rows_inside(c, ky, first, count, &top, &bottom);
+  if (start == end || top == bottom) return;
+  mg_real *to = plane + place(c, ky, kx, first + top, start);
+  from += top * c->columns;
+  if (c->is_shift) {
+    clear_borders(c, from, bottom - top, start, end);
+    scatter_add(to, from + start, 1, (bottom - top - 1) * c->columns + end - start);
+    return;
   }
+  for (int64_t i = top; i < bottom; i++, from += c->columns, to += c->stride * c->width)
+    scatter_add(to, from + start, c->stride, end - start);
 }
 
 /* to [taps, count * c->columns] for rows first..first+count-1 of the result. */
@@ -154,7 +187,7 @@ static void to_columns(const conv *c, const mg_real *image, int64_t first, int64
         tap_to_columns(c, image + channel * c->height * c->width, ky, kx, first, count, to);
 }
 
-static void from_columns(const conv *c, const mg_real *from, int64_t first, int64_t count,
+static void from_columns(const conv *c, mg_real *from, int64_t first, int64_t count,
                          mg_real *image) {
   for (int64_t channel = 0; channel < c->channels; channel++)
     for (int64_t ky = 0; ky < c->kernel_height; ky++)

@@ -1,0 +1,197 @@
+-- Time limits, Ctrl-C under the stock interpreters, debug hooks.
+local compat = require "mapgrad.compat"
+local core = require "mapgrad.real"
+local mg = require "mapgrad"
+
+local random, tensor = mg.random, mg.tensor
+local lua = os.getenv "MAPGRAD_LUA" or (compat.is_luajit and "luajit" or "lua5.4")
+local is_sanitized = os.getenv "MAPGRAD_SANITIZER" ~= nil
+
+local function quoted(text)
+  return "'" .. text:gsub("'", "'\\''") .. "'"
+end
+
+-- What a script prints in a process of its own; with seconds, SIGINT comes then.
+local function run(script, seconds)
+  local name = os.tmpname()
+  local file = assert(io.open(name, "w"))
+  file:write(script)
+  file:close()
+  local command = ("LUA_PATH=%s LUA_CPATH=%s %s %s %s 2>&1"):format(quoted(package.path), quoted(package.cpath),
+    seconds and ("timeout -s INT -k 20 %g"):format(seconds) or "", lua, quoted(name))
+  local pipe = assert(io.popen(command, "r"))
+  local text = pipe:read "*a"
+  pipe:close()
+  os.remove(name)
+  return text
+end
+
+-- ---------------------------------------------------------------- time limits
+
+local paths = mg.solver.grid_path { rows = 60, cols = 60 }
+local gumbel = mg.noise.gumbel()
+
+local long = {
+  { "a batch of solves", function()
+    local x = tensor.ones(50, 60, 60)
+    for _ = 1, 10000 do paths(x) end
+  end },
+  { "perturb and solve", function()
+    local x, o = tensor.ones(60, 60), { noise = gumbel, temperature = 1, samples = 2000 }
+    for _ = 1, 10000 do
+      o.draw = random.draw "noise"
+      tensor.scope(paths.perturbed_argmax, paths, x, nil, o)
+    end
+  end },
+  { "noise", function()
+    for _ = 1, 10000 do tensor.scope(gumbel.sample, gumbel, { 10, 100, 1000 }) end
+  end },
+  { "elementwise operations", function()
+    local t = tensor.ones(1000, 1000)
+    for _ = 1, 100000 do tensor.scope(function() return (t * 2 + t):exp():sum():item() end) end
+  end },
+  { "in-place operations", function()
+    local t = tensor.ones(1000, 1000)
+    for _ = 1, 1000000 do t:add_(t, 1e-9):fill_(1) end
+  end },
+  { "matrix products", function()
+    local t = tensor.ones(500, 500)
+    for _ = 1, 10000 do tensor.scope(t.matmul, t, t) end
+  end },
+  { "convolutions", function()
+    local x, w = tensor.ones(8, 16, 40, 40), tensor.ones(16, 16, 3, 3)
+    for _ = 1, 10000 do tensor.scope(x.conv2d, x, w, nil, 1, 1) end
+  end },
+  { "training", function()
+    local w, x = tensor.normal(200, 200):watch(), tensor.ones(100, 200)
+    local adam = mg.optim.adam({ w }, { rate = 1e-3 })
+    for _ = 1, 100000 do adam:step(function() return x:matmul(w):square():mean() end) end
+  end },
+}
+
+describe("a time limit", function()
+  setup(function() random.seed(1) end)
+  teardown(function() core.time_limit(0) end)
+
+  for _, row in ipairs(long) do
+    it("ends " .. row[1], function()
+      core.time_limit(0.05)
+      local ok, message = pcall(row[2])
+      assert.is_false(ok)
+      assert.truthy(message:find("time limit reached [MG-INTERRUPTED]", 1, true), message)
+      assert.truthy(message:match "^[^:]*interrupt_spec%.lua:%d+: ", message)
+      -- lifted, and all is usable
+      assert.equal(60, paths(tensor.ones(1, 60, 60)):sum():item())
+      assert.equal(1e6, tensor.ones(1000, 1000):fill_(1):sum():item())
+    end)
+  end
+
+  it("of zero is none", function()
+    core.time_limit(1e-9)
+    core.time_limit(0)
+    assert.equal(1e6, tensor.ones(1000, 1000):sum():item())
+  end)
+
+  it("keeps the debug hook of the user", function()
+    local function hook() end
+    debug.sethook(hook, "", 100000000)
+    core.time_limit(0.02)
+    local ok = pcall(long[1][2])
+    local found = debug.gethook()
+    debug.sethook()
+    assert.is_false(ok)
+    assert.equal(hook, found)
+  end)
+end)
+
+describe("a debug hook", function()
+  it("that comes or goes between calls interrupts nothing", function()
+    local t = tensor.ones(300000)
+    local moment = tensor.zeros(300000)
+    local function hook() end
+    for _, use in ipairs {
+      function() t:fill_(2) end, function() t:copy_(t) end, function() t:add_(t) end, function() t:scale_(0.5) end,
+      function() tensor.adam_(t, t, moment, moment:clone(), 0, 0.9, 0.99, 1e-8, 0, 1) end,
+      function() tensor.normal(300000) end, function() return random.order(1000) end,
+      function() return gumbel:sample { 1, 300, 1000 } end, function() return paths(tensor.ones(30, 60, 60)) end,
+    } do
+      debug.sethook(hook, "", 100000000)
+      local with, message = pcall(use)
+      debug.sethook()
+      local without, second = pcall(use)
+      assert.is_true(with, message)
+      assert.is_true(without, second)
+    end
+  end)
+end)
+
+-- ---------------------------------------------------------------- Ctrl-C
+
+local prelude = [[
+local mg = require "mapgrad"
+local tensor = mg.tensor
+mg.random.seed(1)
+local paths = mg.solver.grid_path { rows = 100, cols = 100 }
+local x = tensor.ones(300, 100, 100)
+io.write "ready " io.flush()
+]]
+local ending = [[
+print(ok, tostring(message))
+print(paths(tensor.ones(1, 100, 100)):sum():item() == 100 and "usable")
+]]
+
+local loops = {
+  { "solves", "while true do paths(x) end" },
+  { "noise", [[local g = mg.noise.gumbel() while true do g:sample { 10, 300, 1000 } end]] },
+  { "perturb and solve", [[
+    local layer = mg.estimator.imle { solver = paths, noise = mg.noise.gumbel(), samples = 4,
+      target = mg.target.fixed { lambda = 1 } }
+    while true do layer(x:rows(1, 100)) end]] },
+  { "in-place operations", "local t = tensor.ones(2000, 2000) while true do t:add_(t, 1e-9) end" },
+}
+
+describe("Ctrl-C under the stock interpreter", function()
+  local wait = is_sanitized and 6 or 0.7
+
+  for _, row in ipairs(loops) do
+    it("ends " .. row[1], function()
+      local text = run(prelude .. ("local ok, message = pcall(function() %s end)\n"):format(row[2]) .. ending, wait)
+      assert.truthy(text:find("false.*interrupted"), text)
+      assert.truthy(text:find("usable", 1, true), text)
+    end)
+  end
+
+  it("ends a coroutine's solves", function()
+    local text = run(prelude .. [[
+      local co = coroutine.create(function() while true do paths(x) end end)
+      local ok, message = coroutine.resume(co)
+    ]] .. ending, wait)
+    assert.truthy(text:find("false.*interrupted"), text)
+    assert.truthy(text:find("usable", 1, true), text)
+  end)
+
+  it("ends a script that catches nothing", function()
+    local text = run(prelude .. "while true do paths(x) end print 'still here'", wait)
+    assert.truthy(text:find("interrupted", 1, true), text)
+    assert.falsy(text:find("still here", 1, true), text)
+  end)
+end)
+
+describe("the module's state", function()
+  it("outlives the coroutine that required it", function()
+    local text = run [[
+      coroutine.wrap(function() require "mapgrad" end)()
+      for i = 1, 5 do
+        collectgarbage()
+        local junk = {}
+        for j = 1, 1000 do junk[j] = coroutine.create(function() end) end
+      end
+      local mg = require "mapgrad"
+      local s = mg.solver.grid_path { rows = 9, cols = 9 }
+      for i = 1, 200 do s(mg.tensor.ones(50, 9, 9)) end
+      mg.tensor.ones(1000, 1000):fill_(3)
+      print "fine"
+    ]]
+    assert.equal("fine\n", text)
+  end)
+end)
