@@ -210,7 +210,7 @@ mg_status mg_noise_cumulants(const mg_noise *noise, double out[4]);
 /* ================================================================ floor 1: data */
 
 /* Reading and writing files. Writers make a temporary file beside the target, flush it to the disk
- * and rename it: the target is the old or the new file, whole. All: MG_BAD_FILE. */
+ * and rename it: the target is the old or the new file, whole. All: MG_BAD_FILE, MG_INTERRUPTED. */
 
 typedef struct mg_array mg_array; /* an array read from a file; opaque */
 
@@ -242,8 +242,10 @@ mg_status mg_file_write(const char *path, const char *bytes, int64_t count);
 /* ================================================================ floor 2: op */
 
 /* Forward functions return a new tensor, vjp functions the gradient of <dy, y> with respect to one
- * input, shaped like it; free both with mg_tensor_free. All: MG_BAD_SHAPE, MG_INTERRUPTED. Sums are
- * in double, in a fixed order: results have the same bits for any number of threads. */
+ * input, shaped like it; free both with mg_tensor_free. All: MG_BAD_SHAPE, MG_INTERRUPTED, and
+ * MG_BAD_ARGUMENT for kinds, strides, pads, kernels and rates out of range. Matrix products add up in
+ * reals, as BLAS does, all other sums in double; orders are fixed, so results have the same bits for
+ * any number of threads. */
 
 /* ---- elementwise */
 

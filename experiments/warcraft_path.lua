@@ -115,14 +115,22 @@ end
 
 -- ------------------------------------------------------------------ the run
 
+-- Identity and straight-through would go on raising the costs of cells that are right already: they need a
+-- loss without a gradient there.
+local function loss_of(o)
+  local smooth = o.estimator == "imle" or o.estimator == "blackbox"
+  return loss[o.loss or (smooth and "hamming" or "absolute")]
+end
+
 local function train_epoch(epoch, o, costs, layer, adam, train)
+  local error_of = loss_of(o)
   local bar = progress.new {
     total = math.ceil(train:count() / o.batch), label = ("epoch %d/%d"):format(epoch, o.epochs), quiet = o.quiet,
   }
   local sum, count = 0, 0
   for batch in train:batches { size = o.batch, shuffle = true } do
     local value = adam:step(function()
-      return loss.hamming(layer(costs(batch.image)), batch.path)
+      return error_of(layer(costs(batch.image)), batch.path)
     end)
     sum, count = sum + value * batch:count(), count + batch:count()
     bar:tick(1, ("loss %.3f"):format(sum / count))
@@ -200,6 +208,8 @@ return mg.experiment {
     { name = "network", choices = { "small", "combresnet18" }, default = "small", help = "image to costs" },
     { name = "estimator", choices = { "imle", "identity", "blackbox", "straight_through" }, default = "imle",
       help = "how the gradient passes the solver" },
+    { name = "loss", choices = { "hamming", "absolute" },
+      help = "unless given, hamming for imle and blackbox, else absolute" },
     { name = "lambda", form = "positive", default = 10, help = "step of imle and blackbox" },
     { name = "temperature", form = "not_negative", default = 0.3, help = "of the noise of imle, straight_through" },
     { name = "samples", form = "count", default = 1, help = "noise draws for each map" },

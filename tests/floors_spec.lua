@@ -20,7 +20,7 @@ local core_may = {
 -- Library headers that one file alone includes.
 local one_file = {
   ["cblas.h"] = "core/op/blas.c", ["pthread.h"] = "core/base/parallel.c", ["png.h"] = "core/data/png.c",
-  ["zlib.h"] = "core/data/gzip.c",
+  ["zlib.h"] = "core/data/gzip.c", ["histedit.h"] = "lua/binding/line_edit.c",
 }
 
 local binding_may = { ["mapgrad.h"] = true, ["binding.h"] = true, ["lua_compat.h"] = true }

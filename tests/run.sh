@@ -1,9 +1,10 @@
 #!/bin/sh
 # run.sh: all tests of a build, then "N passed, N failed, N skipped" summed over all runs.
-# B (build folder), CC, LUAS, ONLY (part of spec or C test names), PRELOAD, FLAGS (for C tests) from outside.
+# B (build folder), CC, LUAS, REALS, ONLY (part of spec or C test names), SPEC_FILES, PRELOAD, FLAGS (for C tests)
+# from outside.
 set -u
 B=${B:-build} CC=${CC:-gcc} LUAS=${LUAS:-lua5.4 luajit} ONLY=${ONLY:-} PRELOAD=${PRELOAD:-} FLAGS=${FLAGS:-}
-OBJ=${OBJ:-build/obj/$CC} REALS=${REALS:-float double} SPECS=${SPECS:-tests}
+OBJ=${OBJ:-build/obj/$CC} REALS=${REALS:-float double}
 passed=0 failed=0 skipped=0 broken=0
 log=$(mktemp) || exit 1
 trap 'rm -f "$log"' EXIT
@@ -45,11 +46,14 @@ for real in $REALS; do
 done
 
 # specs: both interpreters, both reals, alternately 1 and 2 threads
-if [ -n "$ONLY" ]; then
+if [ -n "${SPEC_FILES:-}" ] && [ -z "$ONLY" ]; then
+  # shellcheck disable=SC2086
+  set -- $SPEC_FILES
+elif [ -n "$ONLY" ]; then
   # shellcheck disable=SC2046
   set -- $(find tests -name "*$ONLY*_spec.lua" | sort)
 else
-  set -- $(find $SPECS -maxdepth 1 -name '*_spec.lua' | sort)
+  set -- $(find tests -maxdepth 1 -name '*_spec.lua' | sort)
 fi
 threads=1
 if [ $# -gt 0 ]; then

@@ -9,7 +9,10 @@ OBJ=build/obj/gcc-$(echo "$kind" | tr , -)
 if [ "$kind" = thread ]; then
   PRELOAD=$(gcc -print-file-name=libtsan.so)
   TSAN_OPTIONS="halt_on_error=1 exitcode=66 suppressions=$PWD/tests/tsan.supp"
-  export TSAN_OPTIONS
+  # what runs on threads; float suffices
+  SPEC_FILES="tests/solver_spec.lua tests/noise_spec.lua tests/estimator_spec.lua tests/nn_spec.lua"
+  REALS=float
+  export TSAN_OPTIONS SPEC_FILES REALS
 else
   PRELOAD="$(gcc -print-file-name=libasan.so):$(gcc -print-file-name=libubsan.so)"
   ASAN_OPTIONS=detect_leaks=1:abort_on_error=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1

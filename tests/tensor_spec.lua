@@ -581,9 +581,10 @@ end)
 describe("the C module", function()
   local samples = { 0, -1, 1.5, 2 ^ 60, 0 / 0, "x", true, {}, { 1 }, { { 1 } }, print, io.stdout,
     coroutine.create(print) }
-  local skipped = { -- what changes the process
-    repl_interrupt_begin = true, repl_interrupt_end = true, memory_fail = true, memory_cache_set = true,
-    threads_set = true, time_limit = true, root = true, file_write = true, npy_write = true, png_write = true,
+  local skipped = { -- what changes the process, reads the terminal, or frees all tensors there are
+    edit_line = true, scope_end = true, repl_interrupt_begin = true, repl_interrupt_end = true,
+   
+    memory_fail = true, memory_cache_set = true, threads_set = true, time_limit = true, root = true, file_write = true, npy_write = true, png_write = true,
   }
   local names = {}
   for name, value in pairs(core) do
@@ -593,9 +594,10 @@ describe("the C module", function()
 
   it("survives every type in every argument", function()
     local calls = 0
-    local t, s = tensor { { 1, 2 }, { 3, 4 } }, mg.solver.top_k { n = 4, k = 1 }
-    local good = { t.handle, s.plan, mg.noise.gumbel().law, 1, "noise", {} }
+    local s = mg.solver.top_k { n = 4, k = 1 }
     for _, name in ipairs(names) do
+      local t = tensor { { 1, 2 }, { 3, 4 } }
+      local good = { t.handle, s.plan, mg.noise.gumbel().law, 1, "noise", {} }
       for _, first in ipairs(good) do
         for _, value in ipairs(samples) do
           local f = core[name]

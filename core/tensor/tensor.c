@@ -85,8 +85,8 @@ mg_tensor *mg_tensor_reshape(mg_tensor *t, const int64_t *shape, int axes) {
 mg_tensor *mg_tensor_rows(mg_tensor *t, int64_t first, int64_t count) {
   if (t->axes == 0) return fail_null(MG_BAD_SHAPE, "rows: a scalar has no rows");
   if (first < 0 || count < 0 || first > t->shape[0] - count)
-    return fail_null(MG_BAD_ARGUMENT, "rows: %lld rows from row %lld on, there are %lld",
-                     (long long)count, (long long)first + 1, (long long)t->shape[0]);
+    return fail_null(MG_BAD_ARGUMENT, "rows: %lld rows from row %.0f on, there are %lld",
+                     (long long)count, (double)first + 1, (long long)t->shape[0]);
   int64_t row = shape_product(t->shape, 1, t->axes), shape[MG_MAX_AXES];
   memcpy(shape, t->shape, sizeof shape);
   shape[0] = count;

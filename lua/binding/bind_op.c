@@ -57,10 +57,6 @@ static int affine(lua_State *L) {
   return handle_done(L, S, h);
 }
 
-static int check_status(lua_State *L, mg_status status) {
-  return status == MG_OK ? 0 : raise_failure(L);
-}
-
 static int fill(lua_State *L) {
   mg_tensor *y = check_tensor(L, 1);
   double value = check_number(L, 2);

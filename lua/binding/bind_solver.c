@@ -28,10 +28,6 @@ static mg_noise *optional_noise(lua_State *L, int index) {
   return lua_isnoneornil(L, index) ? NULL : check_noise(L, index);
 }
 
-static int check_status(lua_State *L, mg_status status) {
-  return status == MG_OK ? 0 : raise_failure(L);
-}
-
 /* Reads the table at index {name = number or text} into settings; numbers live in values. */
 static int read_settings(lua_State *L, int index, mg_setting *settings, double *values) {
   int count = 0;

@@ -33,6 +33,8 @@ void call_begin(lua_State *L, state *S);
 
 /* Raises a Lua error for the core's last failure, placed at the script's line. */
 int raise_failure(lua_State *L);
+/* The same unless the status is MG_OK; returns 0. */
+int check_status(lua_State *L, mg_status status);
 /* Raises an error with a message of the binding's own; code is "MG-ARGUMENT" and the like. */
 int raise_message(lua_State *L, const char *code, const char *format, ...);
 

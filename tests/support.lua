@@ -1,0 +1,42 @@
+-- What several specs need: golden files, and comparing numbers.
+local json = require "dkjson"
+
+local support = {}
+
+--- Whether this run computes in double.
+support.is_double = os.getenv "MAPGRAD_REAL" == "double"
+
+--- The contents of a JSON file.
+function support.read_json(path)
+  local file = assert(io.open(path))
+  local value, _, message = json.decode(file:read "*a", 1, nil)
+  file:close()
+  return assert(value, message)
+end
+
+--- Nested lists, one after the other, in one list.
+function support.flat(value, into)
+  into = into or {}
+  if type(value) ~= "table" then
+    into[#into + 1] = value
+    return into
+  end
+  for _, entry in ipairs(value) do support.flat(entry, into) end
+  return into
+end
+
+--- Asserts |x - expected| <= tolerance (1 + max |expected|) for all entries of nested lists or tensors.
+function support.near(expected, got, tolerance, what)
+  expected = support.flat(expected.to_table and expected:to_table() or expected)
+  got = support.flat(type(got) == "table" and got.to_table and got:to_table() or got)
+  assert(#expected == #got, ("%s: %d entries, expected %d"):format(what or "near", #got, #expected))
+  local largest = 0
+  for _, v in ipairs(expected) do largest = math.max(largest, math.abs(v)) end
+  for i, v in ipairs(expected) do
+    if not (math.abs(got[i] - v) <= tolerance * (1 + largest)) then
+      error(("%s: entry %d is %.17g, expected %.17g"):format(what or "near", i, got[i], v), 2)
+    end
+  end
+end
+
+return support
