@@ -33,7 +33,8 @@ function support.near(expected, got, tolerance, what)
   local largest = 0
   for _, v in ipairs(expected) do largest = math.max(largest, math.abs(v)) end
   for i, v in ipairs(expected) do
-    if not (math.abs(got[i] - v) <= tolerance * (1 + largest)) then
+    local close = math.abs(got[i] - v) <= tolerance * (1 + largest) -- false for NaN
+    if not close then
       error(("%s: entry %d is %.17g, expected %.17g"):format(what or "near", i, got[i], v), 2)
     end
   end

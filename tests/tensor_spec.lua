@@ -583,8 +583,8 @@ describe("the C module", function()
     coroutine.create(print) }
   local skipped = { -- what changes the process, reads the terminal, or frees all tensors there are
     edit_line = true, scope_end = true, repl_interrupt_begin = true, repl_interrupt_end = true,
-   
-    memory_fail = true, memory_cache_set = true, threads_set = true, time_limit = true, root = true, file_write = true, npy_write = true, png_write = true,
+    memory_fail = true, memory_cache_set = true, threads_set = true, time_limit = true, root = true,
+    file_write = true, npy_write = true, png_write = true,
   }
   local names = {}
   for name, value in pairs(core) do

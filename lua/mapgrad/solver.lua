@@ -363,6 +363,12 @@ local function value_of(theta, z)
   return sum
 end
 
+local function list_text(list)
+  local parts = {}
+  for i, v in ipairs(list) do parts[i] = show.number(v) end
+  return table.concat(parts, ", ")
+end
+
 -- Thetas to try: random ones, ones with ties, extreme ones.
 local function trial(n, i)
   local t = tensor.normal({ n }, "verify")
@@ -400,14 +406,14 @@ local function verify(s, is_feasible, options)
     local z = s(tensor(x):reshape(s.shape)):to_list()
     if not is_feasible({ compat.unpack(z, 1, s.n) }) then
       check.fail("MG-SOLVER", "%s: trial %d: the answer {%s} is not feasible for {%s}", s.name, i,
-        table.concat(z, ", "), table.concat(x, ", "))
+        list_text(z), list_text(x))
     end
     local best = -math.huge
     for _, candidate in ipairs(set) do best = math.max(best, sign * value_of(x, candidate)) end
     local got = sign * value_of(x, z)
     if got < best - 1e-5 * (1 + math.abs(best)) then
       check.fail("MG-SOLVER", "%s: trial %d: the answer {%s} has objective %s, the best is %s, for {%s}", s.name,
-        i, table.concat(z, ", "), show.number(sign * got), show.number(sign * best), table.concat(x, ", "))
+        i, list_text(z), show.number(sign * got), show.number(sign * best), list_text(x))
     end
   end
   return o.trials

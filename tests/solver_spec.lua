@@ -1,0 +1,426 @@
+-- Solvers against enumeration of their feasible sets, their rules on input, batches, and solvers in Lua.
+local mg = require "mapgrad"
+local core = require "mapgrad.real"
+local support = require "tests.support"
+local solver, tensor, random = mg.solver, mg.tensor, mg.random
+local is_luajit = rawget(_G, "jit") ~= nil
+
+local function dot(x, z)
+  local sum = 0
+  for i = 1, #x do
+    if z[i] ~= 0 then sum = sum + x[i] * z[i] end
+  end
+  return sum
+end
+
+-- Best value of x over a set, in the solver's sense.
+local function best(s, x, set)
+  local value
+  for _, z in ipairs(set) do
+    local v = dot(x, z)
+    if not value or (s.sense == "max" and v > value) or (s.sense == "min" and v < value) then value = v end
+  end
+  return value
+end
+
+local function contains(set, z)
+  for _, candidate in ipairs(set) do
+    local same = true
+    for i = 1, #z do same = same and candidate[i] == z[i] end
+    if same then return true end
+  end
+  return false
+end
+
+-- Kinds of inputs, made of a normal number v; costs are made non-negative afterwards.
+local inputs = {
+  { "random", function(v) return v end },
+  { "integer (ties)", function(v) return math.floor(2 * v) end },
+  { "all equal", function() return 1 end },
+  { "all zero", function() return 0 end },
+  { "huge", function(v) return v * 1e30 end },
+  { "tiny", function(v) return v * 1e-30 end },
+  { "denormal", function(v) return v * (support.is_double and 1e-310 or 1e-40) end },
+  { "of very different size", function(v) return math.floor(v * 4) % 2 == 0 and v * 1e8 or v * 1e-8 end },
+}
+
+local function draw_input(s, make)
+  local x = tensor.normal({ s.n }, "spec"):to_list()
+  for i = 1, #x do
+    x[i] = make(x[i])
+    if s.sense == "min" then x[i] = math.abs(x[i]) end
+  end
+  return tensor(x):to_list() -- as the reals of this run
+end
+
+local TRIALS = 60 -- of each instance and kind of input, in one batch
+
+for _, kind in ipairs(solver.kinds) do
+  describe("solver." .. kind.name, function()
+    local found, oracle = pcall(require, "tests.oracle." .. kind.name)
+
+    it("has an oracle", function()
+      assert(found, "no oracle for " .. kind.name)
+    end)
+    if not found then return end
+
+    random.seed(7)
+    for i, instance in ipairs(oracle.instances) do
+      local s = solver[kind.name](instance.settings)
+      local set = oracle.enumerate(instance.settings, instance.context)
+      for _, input in ipairs(inputs) do
+        it(("equals enumeration on instance %d, %s"):format(i, input[1]), function()
+          local rows = {}
+          for t = 1, TRIALS do rows[t] = draw_input(s, input[2]) end
+          local shape = { TRIALS }
+          for _, extent in ipairs(s.shape) do shape[#shape + 1] = extent end
+          local z = s(tensor(rows):reshape(shape), instance.context):reshape(TRIALS, s.n):to_table()
+          for t, x in ipairs(rows) do
+            assert(contains(set, z[t]), "not feasible: " .. table.concat(z[t], " "))
+            local wanted, got = best(s, x, set), dot(x, z[t])
+            local scale = 0
+            for _, v in ipairs(x) do scale = math.max(scale, math.abs(v)) end
+            local slack = (support.is_double and 1e-14 or 1e-6) * scale * s.n -- of sums in reals
+            assert(math.abs(wanted - got) <= slack, ("objective %.9g, best %.9g"):format(got, wanted))
+          end
+        end)
+      end
+      if oracle.tie then
+        it(("breaks ties to the smaller index on instance %d"):format(i), function()
+          local z = s(tensor.full({ s.n }, 0.5), instance.context):to_list()
+          assert.same(oracle.tie(instance.settings, instance.context), z)
+        end)
+      end
+    end
+
+    it("names instance and entry of a NaN, the lowest first", function()
+      local instance = oracle.instances[3]
+      local s = solver[kind.name](instance.settings)
+      local x = tensor.full({ 40, s.n }, 1)
+      x:set(35, 1, 0 / 0)
+      x:set(9, s.n, 0 / 0)
+      local shape = { 40 }
+      for _, extent in ipairs(s.shape) do shape[#shape + 1] = extent end
+      local ok, message = pcall(function() return s(x:reshape(shape)) end)
+      assert.is_false(ok)
+      assert.matches("instance 9: .* at entry " .. s.n .. " is NaN", message)
+    end)
+
+    it("has the same bits for 1, 2 and 4 threads and for any batch", function()
+      local instance = oracle.instances[#oracle.instances]
+      local s = solver[kind.name](instance.settings)
+      local shape = { 100 }
+      for _, extent in ipairs(s.shape) do shape[#shape + 1] = extent end
+      local x = tensor.uniform(shape, "spec")
+      local before, results = core.threads(), {}
+      for _, threads in ipairs { 1, 2, 4 } do
+        core.threads_set(threads)
+        results[#results + 1] = s(x, instance.context)
+      end
+      core.threads_set(before)
+      assert.is_true(results[1]:equals(results[2]) and results[1]:equals(results[3]))
+      for _, row in ipairs { 1, 2, 50, 100 } do
+        assert.is_true(results[1][row]:equals(s(x[row], instance.context)))
+      end
+    end)
+
+    it("suggests the right name for a mistyped setting or context", function()
+      local wrong = {}
+      for key, value in pairs(oracle.instances[3].settings) do wrong[key] = value end
+      local name = kind.settings[1].name
+      wrong[name .. "x"] = 1
+      assert.has_error_matching(function() solver[kind.name](wrong) end, "unknown option '" .. name .. "x'")
+      local s = solver[kind.name](oracle.instances[3].settings)
+      local x = tensor.full(s.shape, 1)
+      assert.has_error_matching(function() s(x, { moon = 1 }) end, "unknown context 'moon'")
+    end)
+  end)
+end
+
+describe("solver.top_k", function()
+  it("says k and n when k is more than n", function()
+    assert.has_error_matching(function() solver.top_k { n = 3, k = 4 } end, "solver_spec.*k = 4 is more than n = 3")
+  end)
+
+  it("takes k and mask per instance", function()
+    local s = solver.top_k { n = 4, k = 2 }
+    local z = s(tensor { { 4, 3, 2, 1 }, { 4, 3, 2, 1 }, { 4, 3, 2, 1 } }, {
+      k = tensor { 1, 2, 3 }, mask = tensor { { 1, 1, 1, 1 }, { 0, 1, 0, 1 }, { 1, 1, 1, 0 } },
+    })
+    assert.same({ { 1, 0, 0, 0 }, { 0, 1, 0, 1 }, { 1, 1, 1, 0 } }, z:to_table())
+  end)
+
+  it("has no solution when the mask leaves too few", function()
+    local s = solver.top_k { n = 3, k = 2 }
+    assert.has_error_matching(function()
+      s(tensor { { 1, 2, 3 }, { 1, 2, 3 } }, { mask = tensor { { 1, 1, 1 }, { 0, 1, 0 } } })
+    end, "instance 2: no solution: the mask leaves 1 entries, k = 2 %[MG%-NO%-SOLUTION%]")
+  end)
+
+  it("refuses a k that is no integer in 0..n", function()
+    local s = solver.top_k { n = 3, k = 2 }
+    for _, k in ipairs { 1.5, -1, 4 } do
+      assert.has_error_matching(function() s(tensor { 1, 2, 3 }, { k = k }) end, "expected an integer in 0..3")
+    end
+  end)
+
+  it("refuses -inf, and takes +inf as the largest", function()
+    local s = solver.top_k { n = 3, k = 1 }
+    assert.has_error_matching(function() s(tensor { 1, -math.huge, 2 }) end, "score at entry 2 is %-inf")
+    assert.same({ 0, 0, 1 }, s(tensor { 1, 5, math.huge }):to_table())
+  end)
+
+  it("counts -0 and 0 as equal", function()
+    assert.same({ 1, 0, 0 }, solver.top_k { n = 3, k = 1 } (tensor { -0.0, 0, 0 }):to_table())
+  end)
+end)
+
+-- Dijkstra without a heap: distances of all cells, 8 neighbours, from the top left.
+local function distances(w, rows, cols)
+  local d, done = {}, {}
+  for i = 1, rows * cols do d[i] = math.huge end
+  d[1] = w[1]
+  local frontier = { [1] = true }
+  while next(frontier) do
+    local v
+    for cell in pairs(frontier) do
+      if not v or d[cell] < d[v] then v = cell end
+    end
+    frontier[v], done[v] = nil, true
+    local r, c = math.floor((v - 1) / cols), (v - 1) % cols
+    for y = math.max(r - 1, 0), math.min(r + 1, rows - 1) do
+      for x = math.max(c - 1, 0), math.min(c + 1, cols - 1) do
+        local u = y * cols + x + 1
+        if not done[u] and d[v] + w[u] < d[u] then
+          d[u] = d[v] + w[u]
+          frontier[u] = true
+        end
+      end
+    end
+  end
+  return d
+end
+
+describe("solver.grid_path", function()
+  it("finds the cheapest path of large maps, by lanes and by heap", function()
+    random.seed(3)
+    for _, size in ipairs { 40, 130 } do -- 130 x 130 is too large for lanes
+      local s = solver.grid_path { rows = size, cols = size }
+      local costs = tensor.uniform({ 1, size, size }, "spec") * 9 + 0.5
+      local w = costs:to_list()
+      local d = distances(w, size, size)
+      local one = s(costs)
+      assert.is_true(mg.metric.is_grid_path(one[1]))
+      local got = dot(w, one:to_list())
+      assert(math.abs(got - d[#d]) < 1e-4 * d[#d], ("%g, expected %g"):format(got, d[#d]))
+      local five = s(tensor.concat { costs, costs, costs, costs, costs })
+      for i = 1, 5 do assert.is_true(five[i]:equals(one[1])) end
+    end
+  end)
+
+  it("goes through mazes that take many sweeps", function()
+    local n = 31
+    local maze = tensor.full({ n, n }, math.huge)
+    for r = 1, n do
+      for c = 1, n do
+        if r % 2 == 1 or (r % 4 == 2 and c == n) or (r % 4 == 0 and c == 1) then maze:set(r, c, 1) end
+      end
+    end
+    local s = solver.grid_path { rows = n, cols = n, neighbours = 4 }
+    local z = s(tensor.stack { maze, maze, maze, maze })
+    assert.is_true(z[1]:equals(z[4]) and z[1]:equals(s(maze)))
+    assert.equal(15 * n + 15 + 1, z[1]:sum():item()) -- the last row is entered at the goal
+  end)
+
+  it("has no solution when obstacles shut the goal off", function()
+    local s = solver.grid_path { rows = 3, cols = 3 }
+    local costs = tensor.ones(20, 3, 3)
+    for c = 1, 3 do costs:set(12, 2, c, math.huge) end
+    assert.has_error_matching(function() s(costs) end, "instance 12: no solution: no path of finite cost")
+    for i = 1, 20 do costs:set(i, 1, 1, math.huge) end
+    assert.has_error_matching(function() s(costs) end, "instance 1: no solution")
+  end)
+
+  it("goes around obstacles", function()
+    local s = solver.grid_path { rows = 3, cols = 3, neighbours = 4 }
+    local inf = math.huge
+    assert.same({ { 1, 0, 0 }, { 1, 0, 0 }, { 1, 1, 1 } },
+      s(tensor { { 1, 1, inf }, { 5, inf, 1 }, { 1, 1, 1 } }):to_table())
+  end)
+
+  it("takes start and goal per instance", function()
+    local s = solver.grid_path { rows = 2, cols = 3 }
+    local z = s(tensor.ones(2, 2, 3), { start = tensor { { 1, 1 }, { 2, 3 } }, goal = tensor { { 1, 3 }, { 2, 2 } } })
+    assert.same({ { 0, 0, 0 }, { 0, 1, 1 } }, z[2]:to_table())
+    assert.equal(3, z[1]:sum():item())
+    for _, wrong in ipairs { { 0, 1 }, { 3, 1 }, { 1, 4 }, { 1.5, 1 } } do
+      assert.has_error_matching(function() s(tensor.ones(2, 3), { goal = wrong }) end, "is not a cell of the 2 x 3 grid")
+    end
+  end)
+
+  it("refuses negative costs in a direct call, clips or shifts them in layers", function()
+    local s = solver.grid_path { rows = 2, cols = 2 }
+    local costs = tensor { { { 1, -2 }, { 3, 1 } } }
+    assert.has_error_matching(function() s(costs) end, "instance 1: cost at entry 2 is %-2, expected 0 and more")
+    local draw = { seed = 0, stream = "noise", index = 0 }
+    local function in_layer(rule, x)
+      local made = solver.grid_path { rows = 2, cols = 2, neighbours = 4, negative = rule }
+      local z = made:perturbed_argmax(-x, nil, { samples = 1, temperature = 0, draw = draw })
+      return z[1][1]:to_table(), made.repaired
+    end
+    -- clipped: 1 0 0 0 / path right and down; the count is of cells below 0
+    local z, repaired = in_layer("clip", costs)
+    assert.same({ { 1, 1 }, { 0, 1 } }, z)
+    assert.equal(1, repaired)
+    assert.has_error_matching(function() in_layer("error", costs) end, "cost at entry 2 is %-2")
+    z = in_layer("shift", costs)
+    assert.same({ { 1, 1 }, { 0, 1 } }, z)
+    assert.has_error_matching(function() in_layer("clip", tensor { { { 1, -math.huge }, { 1, 1 } } }) end, "is %-inf")
+  end)
+
+  it("answers with one simple path on plateaus of cost 0", function()
+    local s = solver.grid_path { rows = 9, cols = 9 }
+    random.seed(5)
+    local costs = tensor.uniform({ 200, 9, 9 }, "spec"):gt(0.6)
+    local z = s(costs)
+    for i = 1, 200 do
+      assert.is_true(mg.metric.is_grid_path(z[i]))
+      local set = z[i]:to_list()
+      local d = distances(costs[i]:to_list(), 9, 9)
+      assert.equal(d[81], dot(costs[i]:to_list(), set))
+    end
+  end)
+
+  it("refuses 6 neighbours", function()
+    assert.has_error_matching(function() solver.grid_path { rows = 2, cols = 2, neighbours = 6 } end,
+      "neighbours = 6, expected 4 or 8")
+  end)
+end)
+
+describe("solver.define", function()
+  local function largest(options)
+    local fields = { name = "largest", n = 3, solve = function(theta, z, n)
+      local first = 1
+      for i = 2, n do if theta[i] > theta[first] then first = i end end
+      z[first] = 1
+    end }
+    for key, value in pairs(options or {}) do fields[key] = value end
+    return solver.define(fields)
+  end
+
+  it("solves rows of a batch", function()
+    local s = largest()
+    assert.same({ { 0, 1, 0 }, { 0, 0, 1 } }, s(tensor { { 1, 3, 2 }, { 0, 0, 1 } }):to_table())
+    assert.equal(2, s.solves)
+    assert.equal(solver.verify(s, function(z) return z[1] + z[2] + z[3] == 1 end), 200)
+  end)
+
+  it("gives a min solver costs", function()
+    local s = solver.define { name = "least", n = 2, sense = "min", solve = function(costs, z)
+      z[costs[1] <= costs[2] and 1 or 2] = 1
+    end }
+    assert.same({ 0, 1 }, s(tensor { 5, 2 }):to_table())
+    assert.same({ 0, 1 }, s:argmax(tensor { -5, -2 }):to_table())
+    assert.equal(200, solver.verify(s, function(z) return z[1] + z[2] == 1 end))
+  end)
+
+  it("gives pointers on LuaJIT and says so elsewhere", function()
+    local function make()
+      return solver.define { name = "pointed", n = 3, pointers = true, solve = function(theta, z, n)
+        local first = 0
+        for i = 1, n - 1 do if theta[i] > theta[first] then first = i end end
+        z[first] = 1
+      end }
+    end
+    if not is_luajit then
+      assert.has_error_matching(make, "needs LuaJIT")
+    else
+      assert.same({ { 0, 1, 0 }, { 0, 0, 1 } }, make()(tensor { { 1, 3, 2 }, { 0, 0, 1 } }):to_table())
+    end
+  end)
+
+  it("names the instance and the line of an error inside", function()
+    local s = solver.define { name = "broken", n = 2, solve = function(theta, z)
+      if theta[1] == 7 then error "seven" end
+      z[1] = 1
+    end }
+    local ok, message = pcall(function() return s(tensor { { 1, 1 }, { 1, 1 }, { 7, 1 } }) end)
+    assert.is_false(ok)
+    assert.matches("broken: instance 3: .*solver_spec.lua:%d+: seven", message)
+  end)
+
+  local junk = { "text", true, {}, 0 / 0, function() end, tensor { 1 }, io.stdout }
+  for i, value in ipairs(junk) do
+    it("refuses a " .. type(value) .. (value ~= value and " that is NaN" or "") .. " in an answer", function()
+      local s = solver.define { name = "junk", n = 2, solve = function(_, z) z[2] = value end }
+      assert.has_error_matching(function() s(tensor { 1, 2 }) end, "junk: instance 1: z%[2%] is")
+      assert(i)
+    end)
+  end
+
+  it("refuses answers of another length", function()
+    local long = solver.define { name = "long", n = 2, solve = function(_, z) z[3] = 1 end }
+    assert.has_error_matching(function() long(tensor { 1, 2 }) end, "z has 3 entries, expected 2")
+    local short = solver.define { name = "short", n = 2, solve = function(_, z) z[2] = nil end }
+    assert.has_error_matching(function() short(tensor { 1, 2 }) end, "z%[2%] is a nil")
+  end)
+
+  it("refuses NaN in theta", function()
+    assert.has_error_matching(function() largest()(tensor { 1, 0 / 0, 2 }) end, "instance 1: entry 2 is NaN")
+  end)
+
+  it("gives each instance its context", function()
+    local s = solver.define { name = "allowed", n = 2, solve = function(_, z, _, context)
+      z[context.take] = 1
+      assert(#context.pair == 2 and context.word == "yes")
+    end }
+    local z = s(tensor.zeros(3, 2), { take = tensor { 1, 2, 1 }, pair = tensor.ones(3, 2), word = "yes" })
+    assert.same({ { 1, 0 }, { 0, 1 }, { 1, 0 } }, z:to_table())
+  end)
+
+  it("may call a solver inside, itself included", function()
+    local inner = largest()
+    local s = solver.define { name = "outer", n = 3, solve = function(theta, z)
+      local answer = inner(tensor(theta)):to_list()
+      for i = 1, 3 do z[i] = answer[i] end
+    end }
+    assert.same({ 0, 0, 1 }, s(tensor { 1, 2, 3 }):to_table())
+  end)
+
+  it("is caught by verify when wrong", function()
+    local s = solver.define { name = "lazy", n = 3, solve = function(_, z) z[1] = 1 end }
+    assert.has_error_matching(function()
+      solver.verify(s, function(z) return z[1] + z[2] + z[3] == 1 end)
+    end, "lazy: trial %d+: the answer {1, 0, 0} has objective")
+    local infeasible = solver.define { name = "greedy", n = 3, solve = function(_, z) z[1], z[2] = 1, 1 end }
+    assert.has_error_matching(function()
+      solver.verify(infeasible, function(z) return z[1] + z[2] + z[3] == 1 end)
+    end, "greedy: trial %d+: the answer {1, 1, 0} is not feasible")
+  end)
+
+  it("does not grow when its function fails again and again", function()
+    local s = solver.define { name = "fails", n = 4, solve = function() error "no" end }
+    local x = tensor.ones(2, 4)
+    collectgarbage() collectgarbage()
+    local before = core.memory().tensors
+    for _ = 1, 2000 do pcall(s, x) end
+    collectgarbage() collectgarbage()
+    assert(core.memory().tensors - before < 65536)
+  end)
+end)
+
+describe("solver.verify", function()
+  it("accepts the kinds of the core", function()
+    assert.equal(50, solver.verify(solver.top_k { n = 5, k = 2 }, function(z)
+      return z[1] + z[2] + z[3] + z[4] + z[5] == 2
+    end, { trials = 50 }))
+    local path = solver.grid_path { rows = 2, cols = 2 }
+    assert.equal(50, solver.verify(path, function(z) return z[1] == 1 and z[4] == 1 end, { trials = 50 }))
+  end)
+
+  it("refuses more than 20 entries", function()
+    assert.has_error_matching(function()
+      solver.verify(solver.one_hot { n = 21 }, function() return true end)
+    end, "enumeration goes to 20")
+  end)
+end)
