@@ -1,34 +1,11 @@
 -- Losses against closed forms and recorded values of the reference implementation.
 local mg = require "mapgrad"
-local json = require "dkjson"
+local support = require "tests.support"
 
 local autograd, loss, random, tensor = mg.autograd, mg.loss, mg.random, mg.tensor
 
-local is_double = tensor({ 1 / 3 }):get(1) == 1 / 3
-local TOLERANCE = is_double and 1e-12 or 1e-5
-
-local function read_json(path)
-  local file = assert(io.open(path))
-  local text = file:read "*a"
-  file:close()
-  return assert(json.decode(text))
-end
-
-local function assert_near(expected, got, tolerance)
-  assert.equal(#expected, #got)
-  for i, value in ipairs(expected) do
-    local allowed = (tolerance or TOLERANCE) * (1 + math.abs(value))
-    assert.truthy(math.abs(value - got[i]) <= allowed, ("entry %d: expected %.17g, got %.17g"):format(i, value, got[i]))
-  end
-end
-
-local function assert_fails(code, text, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  for _, part in ipairs { code, text } do
-    assert.truthy(tostring(message):find(part, 1, true), ("'%s' is not in: %s"):format(part, tostring(message)))
-  end
-end
+local assert_fails, assert_near, is_double, read_json =
+  support.assert_fails, support.assert_near, support.is_double, support.read_json
 
 -- The loss of one entry and its derivative, in plain numbers. A loss without a row fails.
 local ENTRY = {

@@ -1,30 +1,14 @@
 -- Measures of solutions against values by hand and recorded values of the reference implementation.
 local mg = require "mapgrad"
-local json = require "dkjson"
+local support = require "tests.support"
 
 local metric, random, tensor = mg.metric, mg.random, mg.tensor
 
-local is_double = tensor({ 1 / 3 }):get(1) == 1 / 3
+local assert_fails, is_double, read_json = support.assert_fails, support.is_double, support.read_json
 
-local function read_json(path)
-  local file = assert(io.open(path))
-  local text = file:read "*a"
-  file:close()
-  return assert(json.decode(text))
-end
-
+-- Measures are summed in double: only their inputs are rounded.
 local function assert_near(expected, got, tolerance)
-  tolerance = tolerance or (is_double and 1e-12 or 1e-6)
-  assert.truthy(math.abs(expected - got) <= tolerance * (1 + math.abs(expected)),
-    ("expected %.17g, got %.17g"):format(expected, got))
-end
-
-local function assert_fails(code, text, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  for _, part in ipairs { code, text } do
-    assert.truthy(tostring(message):find(part, 1, true), ("'%s' is not in: %s"):format(part, tostring(message)))
-  end
+  support.assert_near(expected, got, tolerance or (is_double and 1e-12 or 1e-6))
 end
 
 -- Three instances of "choose some of three": costs of the answers 1 | 6 | 5, of the optima 1 | 3 | 4.

@@ -1,26 +1,10 @@
 -- Optimizers against loops written by hand, the training step, schedules.
 local mg = require "mapgrad"
+local support = require "tests.support"
 
 local loss, nn, optim, random, tensor = mg.loss, mg.nn, mg.optim, mg.random, mg.tensor
 
-local is_double = tensor({ 1 / 3 }):get(1) == 1 / 3
-local TOLERANCE = is_double and 1e-12 or 1e-5
-
-local function assert_near(expected, got, tolerance)
-  assert.equal(#expected, #got)
-  for i, value in ipairs(expected) do
-    local allowed = (tolerance or TOLERANCE) * (1 + math.abs(value))
-    assert.truthy(math.abs(value - got[i]) <= allowed, ("entry %d: expected %.17g, got %.17g"):format(i, value, got[i]))
-  end
-end
-
-local function assert_fails(code, text, f, ...)
-  local ok, message = pcall(f, ...)
-  assert.is_false(ok)
-  for _, part in ipairs { code, text } do
-    assert.truthy(tostring(message):find(part, 1, true), ("'%s' is not in: %s"):format(part, tostring(message)))
-  end
-end
+local assert_fails, assert_near = support.assert_fails, support.assert_near
 
 -- sum curvature (w - center)^2 / 2: its gradient is curvature (w - center).
 local CURVATURE, CENTER, START = { 1, 4, 0.5 }, { 2, -1, 0.5 }, { 0.3, 0.7, -2 }

@@ -254,7 +254,8 @@ describe("solver.grid_path", function()
     assert.same({ { 0, 0, 0 }, { 0, 1, 1 } }, z[2]:to_table())
     assert.equal(3, z[1]:sum():item())
     for _, wrong in ipairs { { 0, 1 }, { 3, 1 }, { 1, 4 }, { 1.5, 1 } } do
-      assert.has_error_matching(function() s(tensor.ones(2, 3), { goal = wrong }) end, "is not a cell of the 2 x 3 grid")
+      assert.has_error_matching(function() s(tensor.ones(2, 3), { goal = wrong }) end,
+        "is not a cell of the 2 x 3 grid")
     end
   end)
 

@@ -40,4 +40,26 @@ function support.near(expected, got, tolerance, what)
   end
 end
 
+--- What numbers of this run agree to, relative to 1 + |expected|.
+support.TOLERANCE = support.is_double and 1e-12 or 1e-5
+
+--- Asserts that two lists, or two numbers, agree entry by entry.
+function support.assert_near(expected, got, tolerance)
+  if type(expected) == "number" then expected, got = { expected }, { got } end
+  assert(#expected == #got, ("expected %d entries, got %d"):format(#expected, #got))
+  for i, value in ipairs(expected) do
+    local close = math.abs(value - got[i]) <= (tolerance or support.TOLERANCE) * (1 + math.abs(value))
+    assert(close, ("entry %d: expected %.17g, got %.17g"):format(i, value, got[i]))
+  end
+end
+
+--- Asserts that f(...) raises a message that holds the code and the text.
+function support.assert_fails(code, text, f, ...)
+  local ok, message = pcall(f, ...)
+  assert(not ok, "no error was raised")
+  for _, part in ipairs { code, text } do
+    assert(tostring(message):find(part, 1, true), ("'%s' is not in: %s"):format(part, tostring(message)))
+  end
+end
+
 return support
