@@ -148,7 +148,7 @@ end
 
 local function run(o, record)
   local train, validation, test = load[o.data](o)
-  if not train then error(validation, 0) end
+  if not train then error(validation) end
   local size = train.path:size(2)
   local costs = network[o.network](train, size)
   local layer = layers[o.estimator](o, solver.grid_path { rows = size, cols = size }, size)

@@ -62,6 +62,7 @@ void handle_free(state *S, handle *h) {
   S->live -= mg_tensor_bytes(h->tensor);
   mg_tensor_free(h->tensor);
   h->tensor = NULL;
+  if (S->live < S->base) S->base = S->live; /* less is in use than after the last collection */
 }
 
 mg_tensor *check_tensor(lua_State *L, int index) {
