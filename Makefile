@@ -139,7 +139,7 @@ tsan: packages-sanitize
 	@sh tests/sanitize.sh thread "$(ONLY)"
 
 bench: packages
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory all >&2
 	@ONLY="$(ONLY)" sh tests/bench/run.sh
 
 demo: packages
