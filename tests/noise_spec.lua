@@ -1,0 +1,227 @@
+-- Noises: their laws, and that their numbers are functions of their place alone.
+local mg = require "mapgrad"
+local core = require "mapgrad.real"
+local support = require "tests.support"
+local noise, random, tensor = mg.noise, mg.random, mg.tensor
+
+-- Settings to try for each kind.
+local EXAMPLES = {
+  gumbel = { {} },
+  normal = { {} },
+  sum_of_gamma = {
+    { k = 1 }, { k = 5 }, { k = 2.5, tau = 3, terms = 4 }, { k = 0.5, terms = 20 }, { k = 10, tau = 10 },
+    { k = 5, inverse_scale = true },
+  },
+}
+
+local N = 200000
+
+-- Mean of (x - center)^power over a list.
+local function moment(list, center, power)
+  local sum = 0
+  for i = 1, #list do sum = sum + (list[i] - center) ^ power end
+  return sum / #list
+end
+
+-- Estimates of the four cumulants and their standard errors, from the sample's own moments.
+local function estimates(list)
+  local mean = moment(list, 0, 1)
+  local m = {}
+  for p = 2, 8 do m[p] = moment(list, mean, p) end
+  local n = #list
+  local values = { mean, m[2], m[3], m[4] - 3 * m[2] ^ 2 }
+  local variances = {
+    m[2], m[4] - m[2] ^ 2, m[6] - m[3] ^ 2 - 6 * m[4] * m[2] + 9 * m[2] ^ 3,
+    -- of the fourth moment, and of 3 m2^2 that is taken from it, as if independent: an upper estimate
+    2 * (m[8] - m[4] ^ 2) + 2 * 36 * m[2] ^ 2 * (m[4] - m[2] ^ 2),
+  }
+  local errors = {}
+  for i, variance in ipairs(variances) do errors[i] = math.sqrt(math.max(variance, 0) / n) end
+  return values, errors
+end
+
+-- Largest distance of the empirical law of a list from a distribution function.
+local function distance(list, cdf)
+  table.sort(list)
+  local largest, n = 0, #list
+  for i = 1, n do
+    local p = cdf(list[i])
+    largest = math.max(largest, p - (i - 1) / n, i / n - p)
+  end
+  return largest
+end
+
+-- Kolmogorov: P(sqrt(n) D > 2.23) < 1e-4.
+local function assert_law(list, cdf)
+  local d = distance(list, cdf) * math.sqrt(#list)
+  assert(d < 2.23, ("sqrt(n) D = %.3f"):format(d))
+end
+
+-- The normal distribution function by its series (|x| < 6) around 0.
+local function normal_cdf(x)
+  if x < -6 then return 0 elseif x > 6 then return 1 end
+  local term, sum, k = x, x, 1
+  while math.abs(term) > 1e-17 * math.abs(sum) do
+    term = term * x * x / (2 * k + 1)
+    sum, k = sum + term, k + 1
+  end
+  return 0.5 + sum * math.exp(-x * x / 2) / math.sqrt(2 * math.pi)
+end
+
+local DRAW = { seed = 11, stream = "noise", index = 3 }
+
+for _, kind in ipairs(noise.kinds) do
+  describe("noise." .. kind.name, function()
+    it("has an example", function() assert(EXAMPLES[kind.name], "no example for " .. kind.name) end)
+
+    for i, settings in ipairs(EXAMPLES[kind.name] or {}) do
+      it(("has the cumulants it states, example %d"):format(i), function()
+        -- n = 200,000; each within 5 standard errors: a false alarm in 2 million
+        local law = noise[kind.name](settings)
+        local list = law:sample({ 10, 20, N / 200 }, DRAW):to_list()
+        local values, errors = estimates(list)
+        local expected = { law:cumulants() }
+        for c = 1, 4 do
+          assert(math.abs(values[c] - expected[c]) < 5 * errors[c] + 1e-6,
+            ("cumulant %d: %g, expected %g, standard error %g"):format(c, values[c], expected[c], errors[c]))
+        end
+      end)
+    end
+
+    it("depends on the place of a number alone", function()
+      local law = noise[kind.name](EXAMPLES[kind.name][1])
+      local function draw(samples, batch, first, n, index)
+        return tensor.wrap(core.noise_sample(law.law, DRAW.seed, DRAW.stream, index or DRAW.index, samples, batch,
+          first, n, { samples, batch, n }))
+      end
+      local whole = draw(3, 14, 0, 9)
+      for _, parts in ipairs { 1, 2, 7 } do
+        local size, pieces = 14 / parts, {}
+        for p = 1, parts do pieces[p] = draw(3, size, (p - 1) * size, 9) end
+        assert.is_true(tensor.concat(pieces, 2):equals(whole))
+      end
+      assert.is_true(draw(2, 14, 0, 9):equals(whole:rows(1, 2)), "more samples change the first ones")
+      assert.is_true(draw(3, 14, 0, 5):equals(whole:slice(3, 1, 5)), "more entries change the first ones")
+      assert.is_false(draw(3, 14, 0, 9, 4):equals(whole), "another draw has the same numbers")
+      assert.is_false(whole[1]:equals(whole[2]), "samples are equal")
+      assert.is_false(whole[1][1]:equals(whole[1][2]), "instances are equal")
+    end)
+
+    it("has the same bits for 1, 2 and 4 threads", function()
+      local law, before = noise[kind.name](EXAMPLES[kind.name][1]), core.threads()
+      local results = {}
+      for i, threads in ipairs { 1, 2, 4 } do
+        core.threads_set(threads)
+        results[i] = law:sample({ 4, 50, 100 }, DRAW)
+      end
+      core.threads_set(before)
+      assert.is_true(results[1]:equals(results[2]) and results[1]:equals(results[3]))
+    end)
+  end)
+end
+
+describe("the law", function()
+  it("of gumbel is Gumbel's", function()
+    assert_law(noise.gumbel():sample({ 1, 1, 50000 }, DRAW):to_list(), function(x) return math.exp(-math.exp(-x)) end)
+  end)
+
+  it("of normal is the normal one", function()
+    assert_law(noise.normal():sample({ 1, 1, 50000 }, DRAW):to_list(), normal_cdf)
+  end)
+
+  it("of the sum of k copies of sum_of_gamma is that of the largest of s exponentials, less ln s", function()
+    local cases = { { k = 1, tau = 1, terms = 10 }, { k = 4, tau = 2, terms = 3 }, { k = 7, tau = 1, terms = 10 } }
+    for _, case in ipairs(cases) do
+      local sums = noise.sum_of_gamma(case):sample({ 1, 20000, case.k }, DRAW):sum(3):to_list()
+      assert_law(sums, function(x)
+        local inner = 1 - math.exp(-x / case.tau) / case.terms
+        return inner <= 0 and 0 or inner ^ case.terms
+      end)
+    end
+  end)
+
+  it("of sum_of_gamma has the recorded moments", function()
+    for _, case in ipairs(support.read_json("tests/golden/identity/topk_sampler.json").sum_of_gamma_moments) do
+      for _, inverse in ipairs { false, true } do
+        local mean, variance = noise.sum_of_gamma({
+          k = case.k, tau = case.tau, terms = case.s, inverse_scale = inverse,
+        }):cumulants()
+        local suffix = inverse and "_scale_inverted" or ""
+        support.near({ case["mean" .. suffix], case["variance" .. suffix] }, { mean, variance }, 1e-10)
+      end
+    end
+  end)
+end)
+
+describe("random numbers", function()
+  it("are Philox4x32-10's, by its known answers", function()
+    -- Salmon, Moraes, Dror, Shaw 2011: the file kat_vectors of their Random123
+    local all = 2 ^ 32 - 1
+    assert.same({ 0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8 }, { core.philox({ 0, 0, 0, 0 }, { 0, 0 }) })
+    assert.same({ 0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd },
+      { core.philox({ all, all, all, all }, { all, all }) })
+  end)
+
+  it("start anew with the seed, and go on from a saved state", function()
+    random.seed(5)
+    local first, second = tensor.normal(3), tensor.normal(3)
+    local state = random.state()
+    local third = tensor.normal(3)
+    random.seed(5)
+    assert.is_true(tensor.normal(3):equals(first))
+    random.restore(state)
+    assert.is_true(tensor.normal(3):equals(third))
+    assert.is_false(first:equals(second))
+    random.seed(6)
+    assert.is_false(tensor.normal(3):equals(first))
+  end)
+
+  it("of one stream do not change with the use of another", function()
+    random.seed(5)
+    local plain = tensor.uniform({ 4 }, "init")
+    random.seed(5)
+    tensor.normal(100)
+    random.order(10)
+    assert.is_true(tensor.uniform({ 4 }, "init"):equals(plain))
+  end)
+
+  it("lie on the open interval, evenly", function()
+    random.seed(2)
+    local list = tensor.uniform(50000):to_list()
+    for i = 1, #list do assert(list[i] > 0 and list[i] < 1) end
+    assert_law(list, function(x) return x end)
+    assert_law(tensor.normal(50000):to_list(), normal_cdf)
+  end)
+
+  it("order 3 things in all 6 ways alike", function()
+    random.seed(2)
+    local counts, n = {}, 6000
+    for _ = 1, n do
+      local key = table.concat(random.order(3, "spec"), " ")
+      counts[key] = (counts[key] or 0) + 1
+    end
+    local ways = 0
+    for _, count in pairs(counts) do
+      ways = ways + 1
+      assert(math.abs(count - n / 6) < 5 * math.sqrt(n * 5 / 36)) -- 5 standard errors
+    end
+    assert.equal(6, ways)
+  end)
+end)
+
+describe("noise", function()
+  it("suggests the right name of a setting, and refuses values out of range", function()
+    assert.has_error_matching(function() noise.sum_of_gamma { k = 3, term = 5 } end,
+      "noise_spec.*unknown option 'term', did you mean 'terms'")
+    assert.has_error_matching(function() noise.sum_of_gamma { k = 0 } end, "k: expected a number above 0, got 0")
+    assert.has_error_matching(function() noise.sum_of_gamma {} end, "option 'k' is missing")
+    assert.has_error_matching(function() return noise.gumbell end, "did you mean 'gumbel'")
+  end)
+
+  it("of given numbers has them, and says which extents it needs", function()
+    local law = noise.given(tensor { { { 1, 2 } }, { { 3, 4 } } })
+    assert.same({ { { 1, 2 } }, { { 3, 4 } } }, law:sample({ 2, 1, 2 }):to_table())
+    assert.has_error_matching(function() law:sample { 1, 1, 2 } end, "needed are 1 samples of 1 instances of 2")
+    assert.has_error_matching(function() law:cumulants() end, "given numbers have no law")
+  end)
+end)
