@@ -1,0 +1,448 @@
+-- Estimators against enumeration, identities of the theory, and what layers promise.
+local mg = require "mapgrad"
+local core = require "mapgrad.real"
+local support = require "tests.support"
+local estimator, noise, random, solver = mg.estimator, mg.noise, mg.random, mg.solver
+local target, tensor = mg.target, mg.tensor
+local near = support.near
+
+local EXACT = support.is_double and 1e-12 or 1e-5
+
+-- Every estimator on its own: a layer over a solver. One without a row fails below.
+local MAKE = {
+  imle = function(s)
+    return estimator.imle { solver = s, noise = noise.gumbel(), target = target.fixed { lambda = 2 }, samples = 2 }
+  end,
+  blackbox = function(s) return estimator.blackbox { solver = s, lambda = 2 } end,
+  identity = function(s) return estimator.identity { solver = s, projection = "norm" } end,
+  straight_through = function(s)
+    return estimator.straight_through { solver = s, noise = noise.gumbel(), samples = 2 }
+  end,
+}
+
+-- Gradient of sum(layer(x) * weight) for x.
+local function gradient(layer, x, weight, context)
+  local leaf = x:clone():watch()
+  local z = layer(leaf, context)
+  z:backward(weight:axes() == z:axes() and weight or (tensor.zeros(z:shape()) + weight) * (1 / z:size(1)))
+  return leaf.grad, z
+end
+
+local function dot(a, b)
+  local sum = 0
+  for i = 1, #a do sum = sum + a[i] * b[i] end
+  return sum
+end
+
+-- All 0/1 vectors of length n with k ones.
+local function subsets(n, k)
+  return require("tests.oracle.top_k").enumerate({ n = n, k = k })
+end
+
+local function argmax(set, theta)
+  local best, value
+  for _, z in ipairs(set) do
+    local v = dot(theta, z)
+    if not value or v > value then best, value = z, v end
+  end
+  return best, value
+end
+
+describe("every estimator", function()
+  for _, name in ipairs(getmetatable(estimator).names) do
+    local make = MAKE[name]
+
+    it(name .. " has a row in this spec", function() assert(make, "no row for " .. name) end)
+
+    if make then
+      it(name .. " answers [samples, batch..., n] and a gradient of theta's shape", function()
+        random.seed(1)
+        local layer = make(solver.top_k { n = 5, k = 2 })
+        local x = tensor.normal(2, 3, 5)
+        local g, z = gradient(layer, x, tensor.normal(2, 3, 5))
+        assert.same({ 2, 3, 5 }, g:shape())
+        local shape = z:shape()
+        assert.same({ 2, 3, 5 }, { shape[2], shape[3], shape[4] })
+        assert.equal(1, z:max():item())
+        for _, total in ipairs(z:sum(4):to_list()) do assert.equal(2, total) end
+      end)
+
+      it(name .. " pulls costs of a min solver the other way", function()
+        random.seed(2)
+        local function pick(sense)
+          return solver.define { name = "pick", n = 4, sense = sense, solve = function(x, z)
+            local best = 1
+            for i = 2, 4 do
+              if (sense == "max" and x[i] > x[best]) or (sense == "min" and x[i] < x[best]) then best = i end
+            end
+            z[best] = 1
+          end }
+        end
+        local theta, u = tensor.normal(3, 4), tensor.normal(3, 4)
+        random.seed(3)
+        local as_scores = gradient(make(pick "max"), theta, u)
+        random.seed(3)
+        local as_costs = gradient(make(pick "min"), -theta, u)
+        near(as_scores, -as_costs, 0)
+      end)
+
+      it(name .. " has the same bits for 1 and 2 threads", function()
+        local before, results = core.threads(), {}
+        for i, threads in ipairs { 1, 2 } do
+          core.threads_set(threads)
+          random.seed(4)
+          local s = solver.grid_path { rows = 6, cols = 6 }
+          results[i] = gradient(make(s), tensor.uniform(60, 6, 6), tensor.normal(60, 6, 6))
+        end
+        core.threads_set(before)
+        assert.is_true(results[1]:equals(results[2]))
+      end)
+
+      it(name .. " has no gradient where none comes in", function()
+        random.seed(5)
+        local layer = make(solver.top_k { n = 5, k = 2 })
+        local g = gradient(layer, tensor.normal(4, 5), tensor.zeros(4, 5))
+        assert.equal(0, g:abs():max():item())
+        assert.equal(1, layer:zero_rate())
+      end)
+
+      it(name .. " prints itself and counts solves", function()
+        local layer = make(solver.top_k { n = 5, k = 2 })
+        local _, z = gradient(layer, tensor.normal(7, 5), tensor.normal(7, 5))
+        local backward = (name == "imle" or name == "blackbox") and 2 or 1
+        assert.equal(7 * z:size(1) * backward, layer.solves)
+        assert.is_true(layer.seconds > 0)
+        assert.matches("estimator." .. name, tostring(layer), 1, true)
+        assert.matches("top_k", tostring(layer), 1, true)
+      end)
+
+      it(name .. " says what is wrong, at this file's line", function()
+        local layer = make(solver.top_k { n = 5, k = 2 })
+        assert.has_error_matching(function() layer(tensor.ones(2, 4)) end,
+          "^[^:]*estimator_spec.lua:%d+: estimator%." .. name .. ": expected shape %[batch..., 5%], got 2x4")
+        assert.has_error_matching(function() estimator[name] {} end, "estimator_spec.lua:%d+: .* is missing")
+        assert.has_error_matching(function()
+          estimator[name] { solver = solver.one_hot { n = 2 }, sample = 3 }
+        end, "unknown option 'sample'")
+      end)
+    end
+  end
+
+  it("suggests a name", function()
+    assert.has_error_matching(function() return estimator.imlee end, "did you mean 'imle'")
+  end)
+end)
+
+describe("I-MLE", function()
+  local function layer_of(options)
+    local fields = { solver = solver.top_k { n = 6, k = 3 }, noise = noise.gumbel(),
+      target = target.fixed { lambda = 1.5, scale = false } }
+    for key, value in pairs(options) do fields[key] = value end
+    return estimator.imle(fields)
+  end
+
+  it("without noise is blackbox, bit for bit", function()
+    random.seed(6)
+    local s = solver.grid_path { rows = 5, cols = 5 }
+    local x, u = tensor.uniform(9, 5, 5), tensor.normal(9, 5, 5)
+    local imle = estimator.imle { solver = s, noise = "none", target = target.fixed { lambda = 3 } }
+    local blackbox = estimator.blackbox { solver = s, lambda = 3 }
+    assert.is_true(gradient(imle, x, u):equals(gradient(blackbox, x, u)))
+  end)
+
+  it("has raw entries in -1, 0, 1 that sum to 0 over a constant-sum set", function()
+    random.seed(7)
+    local g = gradient(layer_of {}, tensor.normal(50, 6), tensor.normal(50, 6))
+    for _, v in ipairs(g:to_list()) do assert(v == -1 or v == 0 or v == 1) end
+    for _, v in ipairs(g:sum(2):to_list()) do assert.equal(0, v) end
+    assert.is_true(g:abs():sum():item() > 0)
+  end)
+
+  it("moves every sample against its gradient: <g, z' - z> <= 0", function()
+    random.seed(8)
+    local x, u = tensor.normal(80, 6), tensor.normal(80, 6)
+    local g = gradient(layer_of {}, x, u) -- z - z'
+    for _, v in ipairs((g * u):sum(2):to_list()) do assert(v >= -1e-6) end
+  end)
+
+  it("uses the noise of its forward pass backwards", function()
+    random.seed(9)
+    local s = solver.top_k { n = 6, k = 3 }
+    local layer = layer_of { solver = s, samples = 4, temperature = 0.7 }
+    local x, u = tensor.normal(5, 6), tensor.normal(4, 5, 6)
+    local state = random.state()
+    local g, z = gradient(layer, x, u)
+    random.restore(state)
+    local draw = random.draw "noise"
+    local options = { noise = noise.gumbel(), draw = draw, temperature = 0.7, samples = 4 }
+    assert.is_true(s:perturbed_argmax(x, nil, options):equals(z))
+    options.per_sample = true
+    local moved = s:perturbed_argmax(x - u * 4 * 1.5, nil, options)
+    near((z - moved):mean(1), g, 0)
+  end)
+
+  it("with another temperature at the target solves that", function()
+    random.seed(10)
+    local s = solver.top_k { n = 6, k = 3 }
+    local x, u = tensor.normal(5, 6), tensor.normal(1, 5, 6)
+    local g, z = gradient(layer_of { solver = s, temperature_target = 0 }, x, u)
+    near(z[1] - s(x - u[1] * 1.5), g, 0)
+  end)
+
+  it("has a mean that does not depend on the number of samples, and is the finite difference of the mean "
+    .. "solution", function()
+    -- n = 40,000 draws a side; entries of a difference lie in [-1, 1] / lambda: 5 standard errors of the
+    -- difference of two means are at most 5 sqrt(2 / n) / lambda: a false alarm in 10^6 for each entry
+    random.seed(11)
+    local n, lambda = 40000, 1
+    local x, u = tensor { 0.5, -0.2, 0.1, 0.9 }, tensor { 1, -0.5, 0.3, 0.2 }
+    local function mean_gradient(samples)
+      local layer = estimator.imle { solver = solver.top_k { n = 4, k = 2 }, noise = noise.gumbel(),
+        target = target.fixed { lambda = lambda }, samples = samples }
+      local batch = n / samples
+      local rows = tensor.zeros(batch, 4) + x
+      return gradient(layer, rows, tensor.zeros(batch, 4) + u):mean(1)
+    end
+    local s = solver.top_k { n = 4, k = 2 }
+    local function mean_solution(theta)
+      return s:perturbed_argmax(theta, nil, { noise = noise.gumbel(), draw = random.draw "noise", temperature = 1,
+        samples = n }):mean(1)
+    end
+    local slack = 5 * math.sqrt(2 / n) / lambda
+    local one, many = mean_gradient(1), mean_gradient(40)
+    local truth = (mean_solution(x) - mean_solution(x - u * lambda)) * (1 / lambda)
+    near(one, many, slack)
+    near(truth, one, slack)
+  end)
+
+  it("takes contexts per instance with several samples", function()
+    random.seed(12)
+    local layer = layer_of { samples = 3 }
+    local k = tensor { 1, 2, 4 }
+    local x = tensor.normal(3, 6)
+    local g, z = gradient(layer, x, tensor.normal(3, 6), { k = k })
+    for s = 1, 3 do
+      for b = 1, 3 do assert.equal(k[b], z[s][b]:sum():item()) end
+    end
+    assert.same({ 3, 6 }, g:shape())
+    local mask = tensor { { 1, 1, 1, 0, 0, 0 }, { 0, 0, 0, 1, 1, 1 }, { 1, 0, 1, 0, 1, 0 } }
+    local _, masked = gradient(layer, x, tensor.normal(3, 6), { mask = mask })
+    for s = 1, 3 do assert.is_true(masked[s]:equals(mask)) end
+  end)
+
+  it("works over a solver written in Lua, with its contexts", function()
+    random.seed(13)
+    local s = solver.define { name = "told", n = 3, solve = function(_, z, _, context) z[context.take] = 1 end }
+    local layer = layer_of { solver = s, samples = 2 }
+    local _, z = gradient(layer, tensor.normal(2, 3), tensor.normal(2, 3), { take = tensor { 3, 1 } })
+    assert.same({ { { 0, 0, 1 }, { 1, 0, 0 } }, { { 0, 0, 1 }, { 1, 0, 0 } } }, z:to_table())
+  end)
+
+  it("gives the mean of its samples one gradient for all", function()
+    random.seed(14)
+    local x, u = tensor.normal(3, 6), tensor.normal(1, 3, 6)
+    local state = random.state()
+    local mean_gradient, mean = gradient(layer_of { samples = 5, output = "mean" }, x, u)
+    random.restore(state)
+    local g, z = gradient(layer_of { samples = 5 }, x, (tensor.zeros(5, 3, 6) + u) * (1 / 5))
+    near(z:mean(1), mean[1], EXACT)
+    near(g, mean_gradient, EXACT)
+  end)
+end)
+
+describe("blackbox", function()
+  it("is the gradient of its interpolation of the loss", function()
+    -- f_lambda(theta) = f(z_l) + (<theta, z(theta)> - <theta, z_l>) / lambda, f linear, z_l its minimiser
+    if not support.is_double then return pending "central differences need double" end
+    random.seed(15)
+    local set, lambda, step, checked = subsets(5, 2), 1.3, 1e-5, 0
+    for _ = 1, 40 do
+      local x, u = tensor.normal(1, 5), tensor.normal(1, 5)
+      local layer = estimator.blackbox { solver = solver.top_k { n = 5, k = 2 }, lambda = lambda }
+      local g = gradient(layer, x, u):to_list()
+      local theta, weight = x:to_list(), u:to_list()
+      local function interpolation(t)
+        local shifted = {}
+        for i = 1, 5 do shifted[i] = t[i] - lambda * weight[i] end
+        local z_l = argmax(set, shifted)
+        local _, best = argmax(set, t)
+        return dot(weight, z_l) + (best - dot(t, z_l)) / lambda
+      end
+      for i = 1, 5 do
+        local t = {}
+        for j = 1, 5 do t[j] = theta[j] end
+        t[i] = theta[i] + step
+        local above = interpolation(t)
+        t[i] = theta[i] - step
+        local difference = (above - interpolation(t)) / (2 * step)
+        assert(math.abs(difference - g[i]) < 1e-8, ("%g, expected %g"):format(g[i], difference))
+        checked = checked + 1
+      end
+    end
+    assert.equal(200, checked)
+  end)
+
+  it("with a large step and the Hamming loss is the perceptron over lambda", function()
+    random.seed(16)
+    local s = solver.top_k { n = 6, k = 2 }
+    local label = s(tensor.normal(8, 6))
+    local x = tensor.normal(8, 6)
+    local g, z = gradient(estimator.blackbox { solver = s, lambda = 1e6 }, x, 1 - label * 2)
+    near((z[1] - label) * 1e-6, g, EXACT)
+  end)
+end)
+
+describe("identity", function()
+  local function first(constant_sum)
+    return solver.define { name = "first", n = 4, constant_sum = constant_sum, solve = function(_, z) z[1] = 1 end }
+  end
+
+  it("has the Jacobians of its projections", function()
+    if not support.is_double then return pending "central differences need double" end
+    random.seed(17)
+    for _, projection in ipairs { "none", "mean", "norm", "std" } do
+      local x, u = tensor.normal(4):to_list(), tensor.normal(4):to_list()
+      local kind = core.projections[projection]
+      local function value(v)
+        return dot(tensor.wrap((core.project(kind, tensor(v).handle, 4))):to_list(), u)
+      end
+      local layer = estimator.identity { solver = first(true), projection = projection }
+      local g = gradient(layer, tensor { x }, tensor { u }):to_list()
+      for i = 1, 4 do
+        local kept = x[i]
+        x[i] = kept + 1e-6
+        local above = value(x)
+        x[i] = kept - 1e-6
+        local difference = (above - value(x)) / 2e-6
+        x[i] = kept
+        assert(math.abs(difference - g[i]) < 1e-7, projection)
+      end
+      if projection == "norm" or projection == "std" then assert(math.abs(dot(x, g)) < 1e-12) end
+      if projection == "mean" or projection == "std" then assert(math.abs(dot({ 1, 1, 1, 1 }, g)) < 1e-12) end
+    end
+  end)
+
+  it("has no gradient at a vector without norm, and counts it", function()
+    for projection, x in pairs { norm = { 0, 0, 0, 0 }, std = { 0.1, 0.1, 0.1, 0.1 } } do
+      local layer = estimator.identity { solver = first(true), projection = projection }
+      local g = gradient(layer, tensor { x, { 1, 2, 3, 5 } }, tensor { { 1, 2, 3, 4 }, { 1, 2, 3, 4 } })
+      assert.same({ 0, 0, 0, 0 }, g[1]:to_table())
+      assert.equal(1, layer.zero_norms)
+    end
+  end)
+
+  it("refuses projections that change solutions", function()
+    for _, projection in ipairs { "mean", "std" } do
+      assert.has_error_matching(function()
+        estimator.identity { solver = solver.grid_path { rows = 2, cols = 2 }, projection = projection }
+      end, "projection '" .. projection .. "' changes the solutions of grid_path")
+    end
+  end)
+
+  it("without projection is straight-through", function()
+    random.seed(18)
+    local s = solver.top_k { n = 6, k = 2 }
+    local x, u = tensor.normal(3, 6), tensor.normal(3, 6)
+    assert.is_true(gradient(estimator.identity { solver = s }, x, u):equals(
+      gradient(estimator.straight_through { solver = s }, x, u)))
+  end)
+end)
+
+describe("straight-through", function()
+  it("sums the upstream gradients of its samples", function()
+    random.seed(19)
+    local layer = estimator.straight_through {
+      solver = solver.top_k { n = 6, k = 2 }, noise = noise.normal(), samples = 3,
+    }
+    local u = tensor.normal(3, 4, 6)
+    near(u:sum(1), (gradient(layer, tensor.normal(4, 6), u)), EXACT)
+  end)
+end)
+
+describe("targets", function()
+  local function step(t, sense, context)
+    random.seed(20)
+    local s = sense == "min" and solver.grid_path { rows = 3, cols = 3 } or solver.top_k { n = 9, k = 3 }
+    local x = sense == "min" and tensor.uniform(4, 3, 3) or tensor.normal(4, 9)
+    local u = sense == "min" and tensor.normal(4, 3, 3) or tensor.normal(4, 9)
+    local layer = estimator.imle { solver = s, noise = "none", target = t }
+    local g, z = gradient(layer, x, u, context and context(x))
+    return g, z[1], s, x, u
+  end
+
+  it("fixed: theta' = alpha theta - lambda g, divided by lambda", function()
+    local g, z, s, x, u = step(target.fixed { lambda = 4, alpha = 0.5 })
+    near((z - s(x * 0.5 - u * 4)) * 0.25, g, EXACT)
+  end)
+
+  it("combinatorial: -g where there is a gradient, theta elsewhere", function()
+    local g, z, s, x, u = step(target.combinatorial { weight = 2 })
+    near(z - s(x * u:eq(0) - u * 2), g, 0)
+  end)
+
+  it("combinatorial with the Hamming loss is the perceptron rule", function()
+    random.seed(21)
+    local s = solver.top_k { n = 6, k = 2 }
+    local label, x = s(tensor.normal(8, 6)), tensor.normal(8, 6)
+    local layer = estimator.imle { solver = s, noise = "none", target = target.combinatorial() }
+    local g, z = gradient(layer, x, 1 - label * 2)
+    near(z[1] - label, g, 0)
+  end)
+
+  it("given: the true parameters, for a batch mean, whatever the gradient", function()
+    local truth
+    local g, z, s = step(target.given(), "max", function(x)
+      truth = tensor.normal(x:shape())
+      return { truth = truth }
+    end)
+    near((z - s(truth)) * 0.25, g, EXACT)
+    -- of a min solver: true costs; dL/dw = (z(c) - z(w)) / batch
+    g, z, s = step(target.given(), "min", function(x)
+      truth = tensor.uniform(x:shape())
+      return { truth = truth }
+    end)
+    near((s(truth) - z) * 0.25, g, EXACT)
+    assert.has_error_matching(function() step(target.given()) end, "needs the true parameters")
+  end)
+
+  it("refuse what makes no sense", function()
+    assert.has_error_matching(function() target.fixed {} end, "estimator_spec.*option 'lambda' is missing")
+    assert.has_error_matching(function() target.fixed { lambda = -1 } end, "expected a number from 0, got %-1")
+    assert.has_error_matching(function() target.fixed { lambda = 0 } end, "lambda = 0 has no scale")
+    assert.has_error_matching(function() return target.fixd end, "did you mean 'fixed'")
+  end)
+end)
+
+describe("a layer", function()
+  it("answers at evaluation as asked, without recording", function()
+    random.seed(22)
+    local s = solver.top_k { n = 6, k = 2 }
+    local x = tensor.normal(3, 6):watch()
+    for _, mode in ipairs { "map", "mean", "samples" } do
+      local layer = estimator.imle { solver = s, noise = noise.gumbel(), samples = 4, evaluation = mode,
+        target = target.fixed { lambda = 1 } }
+      local z = layer:evaluate(x)
+      assert.same({ mode == "samples" and 4 or 1, 3, 6 }, z:shape())
+      assert.is_false(z.id)
+      if mode == "map" then assert.is_true(z[1]:equals(s(x:detach()))) end
+      assert.is_true(layer:map(x)[1]:equals(s(x:detach())))
+    end
+  end)
+
+  it("clips negative costs of paths and reports them", function()
+    local s = solver.grid_path { rows = 3, cols = 3 }
+    local layer = estimator.blackbox { solver = s, lambda = 10 }
+    local g = gradient(layer, tensor.ones(1, 3, 3), tensor.full({ 1, 3, 3 }, -1))
+    assert.same({ 1, 3, 3 }, g:shape())
+    assert.equal(9, layer.repaired)
+    assert.equal(18, layer.entries)
+  end)
+
+  it("refuses a layer's own mistakes in context", function()
+    local layer = estimator.blackbox { solver = solver.grid_path { rows = 3, cols = 3 }, lambda = 1 }
+    assert.has_error_matching(function() layer(tensor.ones(2, 3, 3), { strat = { 1, 1 } }) end,
+      "unknown context 'strat', did you mean 'start'")
+    assert.has_error_matching(function() layer(tensor.ones(2, 3, 3), { start = tensor.ones(3, 2) }) end,
+      "context start has shape 3x2, expected 2 entries for each of 2 instances")
+  end)
+end)
