@@ -1,5 +1,5 @@
 /* Every block starts with a line of 64 bytes that holds its capacity. Capacities of 128 bytes and more
- * are rounded up to a size class (a quarter of a power of two), so that a freed block serves the next
+ * are rounded up to a size class (an eighth of a power of two), so that a freed block serves the next
  * request of its class: fresh pages cost milliseconds, small blocks a tenth of a microsecond, a block
  * from the cache a few nanoseconds. */
 #include "memory.h"
@@ -12,7 +12,7 @@
 #include "status.h"
 
 enum { LINE = 64, FIRST_POWER = 7, FIRST_CACHED = 1 << FIRST_POWER, HUGE = 4 << 20, PAGE = 2 << 20 };
-enum { CLASSES = 4 * (63 - FIRST_POWER) };
+enum { CLASSES = 8 * (63 - FIRST_POWER) };
 
 #if defined(__SANITIZE_ADDRESS__)
 #define CACHE_LIMIT 0 /* so that a use after free is seen */
@@ -47,10 +47,10 @@ int64_t memory_product(int64_t count, int64_t size) {
 /* Rounds *bytes >= FIRST_CACHED up to its class and returns the class. */
 static int size_class(int64_t *bytes) {
   int power = 63 - __builtin_clzll((unsigned long long)*bytes);
-  int64_t quarter = (int64_t)1 << (power - 2);
-  int64_t quarters = (*bytes + quarter - 1) / quarter; /* 4..8 */
-  *bytes = quarters * quarter;
-  return (power - FIRST_POWER) * 4 + (int)(quarters - 4);
+  int64_t eighth = (int64_t)1 << (power - 3);
+  int64_t eighths = (*bytes + eighth - 1) / eighth; /* 8..16 */
+  *bytes = eighths * eighth;
+  return (power - FIRST_POWER) * 8 + (int)(eighths - 8);
 }
 
 /* Whether a test asked this allocation to fail. */

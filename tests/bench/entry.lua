@@ -35,7 +35,9 @@ function run.topk()
   local scores = common.input(2, { batch, n }, function(u) return u end)
   local top = mg.solver.top_k { n = n, k = k }
   local check = product(top(scores), scores)
-  common.run({ workload = "topk", n = n, batch = batch, k = k, variant = "uniform" }, function() top(scores):free() end, check)
+  common.run({ workload = "topk", n = n, batch = batch, k = k, variant = "uniform" }, function()
+    top(scores):free()
+  end, check)
 end
 
 function run.chain()
