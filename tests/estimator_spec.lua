@@ -405,6 +405,22 @@ describe("targets", function()
     assert.has_error_matching(function() step(target.given()) end, "needs the true parameters")
   end)
 
+  it("keep forbidden entries forbidden", function()
+    local x = tensor { { { 1, math.huge, 1 }, { 1, math.huge, 5 }, { 2, 1, 1 } } }
+    local all = { target.fixed { lambda = 3, alpha = 0 }, target.combinatorial(), target.fixed { lambda = 3 } }
+    for _, t in ipairs(all) do
+      local s = solver.grid_path { rows = 3, cols = 3 }
+      local layer = estimator.imle { solver = s, noise = "none", target = t }
+      for _, u in ipairs { tensor.full({ 1, 3, 3 }, -1), tensor.zeros(1, 3, 3), tensor.full({ 1, 3, 3 }, 1) } do
+        local g, z = gradient(layer, x, u)
+        for _, v in ipairs((g * 3):to_list()) do assert(v == v and math.abs(v) <= 3.0001) end
+        assert.equal(0, z[1][1][1][2] + z[1][1][2][2])
+        assert.equal(0, g[1][1][2])
+        assert.equal(0, g[1][2][2])
+      end
+    end
+  end)
+
   it("refuse what makes no sense", function()
     assert.has_error_matching(function() target.fixed {} end, "estimator_spec.*option 'lambda' is missing")
     assert.has_error_matching(function() target.fixed { lambda = -1 } end, "expected a number from 0, got %-1")

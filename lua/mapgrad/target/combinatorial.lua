@@ -4,11 +4,14 @@
 -- @param options.weight  factor of g (default 1)
 -- @usage target.combinatorial { weight = 70 }
 local check = require "mapgrad.check"
-local new_target = require "mapgrad.target.target"
+local target = require "mapgrad.target.target"
+
+local LOWEST = -3e38 -- a finite real: 0 times it is 0, forbidden entries become so again
 
 return function(options)
   local o = check.options("target.combinatorial", options, { weight = check.positive(1) })
-  return new_target(("combinatorial { weight = %g }"):format(o.weight), function(theta, g)
-    return theta * g:eq(0) - g * o.weight, 1
+  return target.new(("combinatorial { weight = %g }"):format(o.weight), function(theta, g)
+    local finite = theta:maximum(LOWEST)
+    return finite * g:eq(0) - g * o.weight + target.forbidden(theta), 1
   end)
 end

@@ -7,7 +7,7 @@
 -- @param options.scale   false: the raw difference of solutions, as torch-imle returns it (default true)
 -- @usage target.fixed { lambda = 20 }
 local check = require "mapgrad.check"
-local new_target = require "mapgrad.target.target"
+local target = require "mapgrad.target.target"
 
 return function(options)
   local o = check.options("target.fixed", options, {
@@ -17,7 +17,9 @@ return function(options)
     check.fail("MG-ARGUMENT", "target.fixed: lambda = 0 has no scale 1 / lambda; give a step above 0")
   end
   local text = ("fixed { lambda = %g, alpha = %g%s }"):format(o.lambda, o.alpha, o.scale and "" or ", scale = false")
-  return new_target(text, function(theta, g)
-    return theta * o.alpha - g * o.lambda, o.scale and 1 / o.lambda or 1
+  local scale = o.scale and 1 / o.lambda or 1
+  return target.new(text, function(theta, g)
+    local kept = o.alpha == 0 and target.forbidden(theta) or theta * o.alpha -- 0 * -inf would be NaN
+    return kept - g * o.lambda, scale
   end)
 end

@@ -5,11 +5,11 @@
 -- @param options.weight  factor of the difference (default 1)
 -- @usage target.given()
 local check = require "mapgrad.check"
-local new_target = require "mapgrad.target.target"
+local target = require "mapgrad.target.target"
 
 return function(options)
   local o = check.options("target.given", options, { weight = check.positive(1) })
-  return new_target(("given { weight = %g }"):format(o.weight), function(_, g, truth)
+  return target.new(("given { weight = %g }"):format(o.weight), function(_, g, truth)
     if not truth then
       check.fail("MG-OPTION", "target.given: the layer needs the true parameters: layer(x, { truth = ... })")
     end
