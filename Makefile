@@ -169,8 +169,11 @@ clean:
 # of LUAS, or LUA=luajit.
 LUA ?= $(firstword $(LUAS))
 LUA_FOLDER = $(if $(filter luajit,$(LUA)),5.1,5.4)
-INST_LIBDIR ?= $(DESTDIR)$(PREFIX)/lib/lua/$(LUA_FOLDER)
-INST_LUADIR ?= $(DESTDIR)$(PREFIX)/share/lua/$(LUA_FOLDER)
+# Where things lie when they run, DESTDIR left out; a rock's wrapper knows by itself.
+RUN_LIBDIR = $(PREFIX)/lib/lua/$(LUA_FOLDER)
+RUN_LUADIR = $(PREFIX)/share/lua/$(LUA_FOLDER)
+INST_LIBDIR ?= $(DESTDIR)$(RUN_LIBDIR)
+INST_LUADIR ?= $(DESTDIR)$(RUN_LUADIR)
 INST_BINDIR ?= $(DESTDIR)$(PREFIX)/bin
 LUA_FILES := $(shell find lua/mapgrad -name '*.lua' | sort)
 
@@ -180,7 +183,10 @@ install: $(OUT)/$(LUA)/mapgrad/core.so $(OUT)/$(LUA)/mapgrad/core_double.so
 	@for f in core core_double; do \
 	  install -D -m 755 $(OUT)/$(LUA)/mapgrad/$$f.so "$(INST_LIBDIR)/mapgrad/$$f.so" || exit 1; done
 	@mkdir -p "$(INST_BINDIR)"
-	@sed '1s|.*|#!/usr/bin/env $(LUA)|' lua/mapgrad/cli/mapgrad > "$(INST_BINDIR)/mapgrad"
+	@{ echo '#!/usr/bin/env $(LUA)'; \
+	  [ $(LUA) = rock ] || printf 'package.path = "%s/?.lua;%s/?/init.lua;" .. package.path\n' $(RUN_LUADIR) $(RUN_LUADIR); \
+	  [ $(LUA) = rock ] || printf 'package.cpath = "%s/?.so;" .. package.cpath\n' $(RUN_LIBDIR); \
+	  tail -n +2 lua/mapgrad/cli/mapgrad; } > "$(INST_BINDIR)/mapgrad"
 	@chmod 755 "$(INST_BINDIR)/mapgrad"
 
 uninstall:
