@@ -118,6 +118,14 @@ describe("a scope", function()
     assert.equal(2, before[1])
   end)
 
+  it("leaves the gradients of leaves, which the leaves outside of it keep", function()
+    local w = tensor({ 1, 2 }):watch()
+    for _ = 1, 2 do
+      tensor.scope(function() (w * w):sum():backward() end)
+    end
+    assert.same({ 4, 8 }, w.grad:to_list())
+  end)
+
   it("frees on an error too, and passes it on", function()
     local inside
     local problem = {}

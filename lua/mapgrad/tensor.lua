@@ -326,7 +326,7 @@ local function returned(value, handles, depth)
 end
 
 --- Calls f(...) and frees the tensors made inside, except those it returns (also inside tables, up to
--- three deep) and those given to tensor.keep. Scopes nest.
+-- three deep), those given to tensor.keep, and the gradients of leaves. Scopes nest.
 -- @return what f returns
 function tensor.scope(f, ...)
   local mark = core.scope_begin()

@@ -99,13 +99,13 @@ function tape.record(rule, result, inputs, saved)
   return result
 end
 
--- A leaf keeps its gradient, added to what it had.
+-- A leaf keeps its gradient, added to what it had. It outlives the scope it was computed in, as leaves do.
 local function keep(leaf, gradient, owned)
   local grad = rawget(leaf, "grad")
   if grad then
     core.accumulate(grad.handle, 1, gradient, 1)
   else
-    rawset(leaf, "grad", tensor.wrap(owned and gradient or core.affine(gradient, 1, 0)))
+    rawset(leaf, "grad", tensor.keep(tensor.wrap(owned and gradient or core.affine(gradient, 1, 0))))
   end
 end
 

@@ -51,7 +51,10 @@ local function step(self, f)
   local results = compat.pack(f())
   local value = loss_value(self, results[1])
   results[1]:backward()
+  local gradients = {}
+  for _, parameter in ipairs(self.parameters) do gradients[#gradients + 1] = rawget(parameter, "grad") end
   self:update()
+  for _, gradient in ipairs(gradients) do gradient:free() end -- they outlive the scope otherwise
   return value, compat.unpack(results, 2, results.n)
 end
 
