@@ -5,7 +5,7 @@
  * in rounded arithmetic: rounded addition is monotone, so the order of relaxations does not matter. The
  * path is read off d alone, hence does not depend on the method, the batch or the threads.
  *
- *   lanes: 16 instances side by side, alternating sweeps down and up the grid. One sweep relaxes each
+ *   lanes: 32 instances side by side, alternating sweeps down and up the grid. One sweep relaxes each
  *          row from its neighbour row, then from left to right and back, so that rows stay settled; a
  *          sweep that lowers nothing ends it. No heap, no mispredicted branches.
  *   heap:  Dijkstra 1959 for one instance. As the cost is the cell's own, the first settled neighbour
@@ -19,7 +19,7 @@
 #include "base/status.h"
 #include "solver.h"
 
-enum { LANES = 16, FEWEST_LANES = 3, MOST_LANE_CELLS = 1 << 14, START = 0, GOAL = 1 };
+enum { LANES = 32, FEWEST_LANES = 5, MOST_LANE_CELLS = 1 << 14, START = 0, GOAL = 1 };
 typedef enum { NEGATIVE_ERROR, NEGATIVE_CLIP, NEGATIVE_SHIFT } negative_rule;
 
 typedef struct plan {
