@@ -42,7 +42,8 @@ endif
 MODE := -std=c11 -D_GNU_SOURCE -fPIC -fno-math-errno -fno-trapping-math -ffp-contract=off -march=$(ARCH)
 C = $(CC) $(MODE) $(OPTIMISE) $(WARNINGS) -Icore -MMD -MP $(CFLAGS_EXTRA)
 LIBS := $(shell pkg-config --libs openblas libpng zlib libedit 2>/dev/null) -lm -lpthread
-LINK = $(CC) -shared -Wl,--version-script=core/exports.map -Wl,-z,relro,-z,now $(LINK_EXTRA)
+# nodelete: the pool's workers outlive a Lua state that closes.
+LINK = $(CC) -shared -Wl,--version-script=core/exports.map -Wl,-z,relro,-z,now,-z,nodelete $(LINK_EXTRA)
 
 O := $(B)/obj/$(notdir $(CC))$(VARIANT)
 OUT := $(B)$(if $(VARIANT),/$(patsubst -%,%,$(VARIANT)))

@@ -287,7 +287,8 @@ mg_tensor *mg_binary_vjp(mg_binary_kind kind, int which, const mg_tensor *a, con
                          const mg_tensor *dy);
 /* scale * x + shift */
 mg_tensor *mg_affine(const mg_tensor *x, double scale, double shift);
-/* In place: y = value; y = x (same shape); y = keep * y + scale * x (same shape). */
+/* In place: y = value; y = x (same shape); y = keep * y + scale * x (same shape). x may be y but not
+ * overlap it otherwise: MG_BAD_ARGUMENT. */
 mg_status mg_fill(mg_tensor *y, double value);
 mg_status mg_copy(mg_tensor *y, const mg_tensor *x);
 mg_status mg_accumulate(mg_tensor *y, double keep, const mg_tensor *x, double scale);

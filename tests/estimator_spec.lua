@@ -429,6 +429,29 @@ describe("targets", function()
   end)
 end)
 
+describe("an operation of the user's", function()
+  it("may return a tensor it keeps, which stays as it was", function()
+    local kept = tensor { 3, 4 }
+    local times = mg.autograd.operation { name = "times",
+      forward = function(saved, x, k) saved.k = k return kept, x end,
+      backward = function(saved, dy) return dy * saved.k end }
+    local x = tensor({ 1, 2 }):watch();
+    (times(x, 1) + times(x, 10)):sum():backward()
+    assert.same({ 11, 11 }, x.grad:to_list())
+    assert.is_false(kept.id)
+  end)
+end)
+
+describe("pause and scope", function()
+  it("cannot be left by a yield", function()
+    for _, f in ipairs { mg.autograd.pause, tensor.scope } do
+      local ok = coroutine.resume(coroutine.create(function() f(coroutine.yield) end))
+      assert.is_false(ok)
+    end
+    assert.is_true(mg.autograd.is_recording())
+  end)
+end)
+
 describe("a layer", function()
   it("answers at evaluation as asked, without recording", function()
     random.seed(22)

@@ -11,6 +11,15 @@ local function assert_near(expected, got, tolerance)
   support.assert_near(expected, got, tolerance or (is_double and 1e-12 or 1e-6))
 end
 
+describe("measures of paths around obstacles", function()
+  it("count no obstacle beside the path", function()
+    local costs = tensor { { { 1, math.huge }, { 1, 1 } } }
+    local path = tensor { { { 1, 0 }, { 0, 1 } } }
+    assert.equal(1, metric.optimal_rate(path, { costs = costs, path = path }))
+    assert.equal(0, metric.regret(path, { costs = costs, path = path }))
+  end)
+end)
+
 -- Three instances of "choose some of three": costs of the answers 1 | 6 | 5, of the optima 1 | 3 | 4.
 local truth = {
   costs = tensor { { 1, 2, 3 }, { 3, 6, 9 }, { 1, 5, 4 } },

@@ -137,6 +137,16 @@ for _, kind in ipairs(solver.kinds) do
   end)
 end
 
+describe("the core", function()
+  it("gives the objective of each instance", function()
+    local s = solver.grid_path { rows = 2, cols = 2 }
+    local z, solves, repaired, objective = core.solver_solve(s.plan,
+      tensor({ { { -1, -2 }, { -3, -1 } }, { { -4, -1 }, { -1, -0.5 } } }).handle, {}, true)
+    assert.is_true(core.is_alive(z))
+    assert.same({ 2, 0, { -2, -4.5 } }, { solves, repaired, objective })
+  end)
+end)
+
 describe("solver.top_k", function()
   it("says k and n when k is more than n", function()
     assert.has_error_matching(function() solver.top_k { n = 3, k = 4 } end, "solver_spec.*k = 4 is more than n = 3")
@@ -279,6 +289,19 @@ describe("solver.grid_path", function()
     assert.has_error_matching(function() in_layer("clip", tensor { { { 1, -math.huge }, { 1, 1 } } }) end, "is %-inf")
   end)
 
+  it("names the infinite cost in layers, not one that is clipped", function()
+    local layer = mg.estimator.blackbox { solver = solver.grid_path { rows = 2, cols = 2 }, lambda = 1 }
+    assert.has_error_matching(function() layer(tensor { { { -0.5, 1 }, { 1, -math.huge } } }) end,
+      "instance 1: cost at entry 4 is %-inf")
+  end)
+
+  it("refuses contexts whose axes are swapped, and takes them with an empty batch", function()
+    local s = solver.grid_path { rows = 5, cols = 5 }
+    assert.has_error_matching(function() s(tensor.ones(3, 5, 5), { start = tensor { { 1, 1, 2 }, { 1, 5, 5 } } }) end,
+      "context start has shape 2x3")
+    assert.same({ 0, 5, 5 }, s(tensor.new(0, 5, 5), { start = tensor.new(0, 2) }):shape())
+  end)
+
   it("answers with one simple path on plateaus of cost 0", function()
     local s = solver.grid_path { rows = 9, cols = 9 }
     random.seed(5)
@@ -377,6 +400,27 @@ describe("solver.define", function()
     end }
     local z = s(tensor.zeros(3, 2), { take = tensor { 1, 2, 1 }, pair = tensor.ones(3, 2), word = "yes" })
     assert.same({ { 1, 0 }, { 0, 1 }, { 1, 0 } }, z:to_table())
+  end)
+
+  it("says which context is none of one row an instance", function()
+    local s = solver.define { name = "fussy", n = 2, solve = function(_, z) z[1] = 1 end }
+    assert.has_error_matching(function() s(tensor.zeros(3, 2), { w = tensor { 1, 2 } }) end,
+      "context w has shape 2, expected a row for each of 3 instances")
+  end)
+
+  it("cannot be left by a yield", function()
+    local s = solver.define { name = "yields", n = 2, solve = function() coroutine.yield() end }
+    local ok, message = coroutine.resume(coroutine.create(function() return s(tensor { 1, 2 }) end))
+    assert.is_false(ok)
+    assert.matches("yields: instance 1: .*yield", message)
+  end)
+
+  it("refuses infinite answers and shapes that are none", function()
+    local s = solver.define { name = "far", n = 2, solve = function(_, z) z[1] = math.huge end }
+    assert.has_error_matching(function() s(tensor { 1, 2 }) end, "z%[1%] is infinite")
+    assert.has_error_matching(function()
+      solver.define { name = "odd", shape = { 2, -3 }, solve = function() end }
+    end, "shape%[2%]: expected an integer from 1")
   end)
 
   it("may call a solver inside, itself included", function()

@@ -527,6 +527,14 @@ describe("in-place methods", function()
     assert.same({ 6, 5 }, t:to_list())
   end)
 
+  it("refuse tensors that overlap but are not the same", function()
+    local v = tensor { 1, 2, 3, 4 }
+    assert.has_error_matching(function() v:rows(2, 4):add_(v:rows(1, 3)) end, "overlap")
+    assert.has_error_matching(function() v:rows(2, 4):copy_(v:rows(1, 3)) end, "overlap")
+    assert.same({ 2, 4, 6, 8 }, v:add_(v):to_list())
+    assert.same({ 6, 8, 6, 8 }, v:rows(1, 2):copy_(v:rows(3, 4)) and v:to_list())
+  end)
+
   it("leave clones alone", function()
     local t = tensor { 1, 2 }
     local u = t:clone()

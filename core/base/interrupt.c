@@ -1,10 +1,12 @@
 /* Who may stop a computation: the flag (any thread, a signal handler), a poll of the computing thread,
- * a time limit. Workers see the flag and the limit only. */
+ * a time limit. A poll stops the loop of its thread only, workers included: other threads may compute
+ * for other Lua states. */
 #include "interrupt.h"
 
 #include <stdatomic.h>
 #include <time.h>
 
+#include "parallel.h"
 #include "status.h"
 
 static atomic_int raised;
@@ -31,8 +33,8 @@ void mg_time_limit_set(double seconds) {
 }
 
 mg_status interrupt_tick(void) {
-  if (poll_function && poll_function(poll_state)) mg_interrupt_set(1);
-  if (atomic_load_explicit(&raised, memory_order_relaxed))
+  if ((poll_function && poll_function(poll_state)) || parallel_is_stopped() ||
+      atomic_load_explicit(&raised, memory_order_relaxed))
     return fail(MG_INTERRUPTED, "interrupted");
   int64_t end = atomic_load_explicit(&limit, memory_order_relaxed);
   if (end && now() > end) return fail(MG_INTERRUPTED, "time limit reached");

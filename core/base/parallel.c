@@ -21,6 +21,7 @@ typedef struct loop {
   int64_t count, grain, chunks;
   _Atomic int64_t next;   /* the next chunk to take */
   _Atomic int64_t failed; /* the lowest chunk that failed; chunks: none */
+  atomic_int stopped;     /* a chunk was interrupted: the others are to end, too */
   spin_lock lock;         /* guards what follows */
   mg_status status;
   char message[STATUS_MESSAGE_BYTES];
@@ -40,6 +41,7 @@ static struct {
 
 static _Atomic int64_t wanted; /* threads; 0: not yet known */
 static _Thread_local int inside;
+static _Thread_local loop *current; /* the loop this thread works in */
 
 void lock_take(spin_lock *lock) {
   for (int tries = 0; atomic_exchange_explicit(&lock->taken, 1, memory_order_acquire); tries++)
@@ -47,6 +49,10 @@ void lock_take(spin_lock *lock) {
 }
 
 void lock_give(spin_lock *lock) { atomic_store_explicit(&lock->taken, 0, memory_order_release); }
+
+int parallel_is_stopped(void) {
+  return current && atomic_load_explicit(&current->stopped, memory_order_relaxed);
+}
 
 int64_t parallel_chunks(int64_t count, int64_t grain) { return (count + grain - 1) / grain; }
 
@@ -64,7 +70,10 @@ int64_t mg_threads(void) {
 /* Keeps the failure of a chunk if no lower chunk has failed. */
 static void keep_failure(loop *l, int64_t chunk, mg_status status) {
   lock_take(&l->lock);
-  if (chunk < atomic_load(&l->failed)) {
+  /* Of interrupted chunks the first to see it knows why. */
+  int is_echo = status == MG_INTERRUPTED && atomic_load(&l->stopped);
+  if (status == MG_INTERRUPTED) atomic_store(&l->stopped, 1);
+  if (chunk < atomic_load(&l->failed) && !is_echo) {
     atomic_store(&l->failed, chunk);
     l->status = status;
     snprintf(l->message, sizeof l->message, "%s", mg_message());
@@ -82,6 +91,7 @@ static mg_status run_chunk(parallel_body body, void *job, int64_t count, int64_t
 /* Takes chunks until there are none, or one below failed. */
 static void work(loop *l) {
   inside++;
+  current = l;
   for (;;) {
     int64_t chunk = atomic_fetch_add(&l->next, 1);
     if (chunk >= l->chunks || chunk > atomic_load(&l->failed)) break;
@@ -89,6 +99,7 @@ static void work(loop *l) {
     if (status == MG_OK) status = run_chunk(l->body, l->job, l->count, l->grain, chunk);
     if (status != MG_OK) keep_failure(l, chunk, status);
   }
+  current = NULL;
   inside--;
 }
 

@@ -18,6 +18,9 @@ mg_status parallel_for(int64_t count, int64_t grain, parallel_body body, void *j
 /* Number of chunks of such a loop, for arrays of partial sums. */
 int64_t parallel_chunks(int64_t count, int64_t grain);
 
+/* Whether the loop that this thread works in was interrupted elsewhere. */
+int parallel_is_stopped(void);
+
 /* A lock for a few instructions. Starts as {0}. */
 typedef struct spin_lock {
   atomic_int taken;

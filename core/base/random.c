@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "interrupt.h"
 #include "parallel.h"
 #include "status.h"
 
@@ -129,6 +130,7 @@ mg_status mg_random_order(const mg_draw *draw, int64_t *out, int64_t count) {
     int64_t j = below(key, (uint32_t)i, (uint32_t)(i + 1)), kept = out[i];
     out[i] = out[j];
     out[j] = kept;
+    if (i % 65536 == 0 && interrupt_tick() != MG_OK) return MG_INTERRUPTED;
   }
   return MG_OK;
 }

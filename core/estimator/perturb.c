@@ -22,24 +22,28 @@ typedef struct perturbation {
 } perturbation;
 
 /* out [n] = theta + temperature * noise of row `row`, counted over samples and batch. */
-static void perturb_row(const perturbation *p, int64_t row, mg_real *out) {
+static mg_status perturb_row(const perturbation *p, int64_t row, mg_real *out) {
   const mg_real *theta = p->theta + row % p->theta_rows * p->n;
   if (!p->noise) {
     memcpy(out, theta, (size_t)p->n * sizeof *out);
-    return;
+    return MG_OK;
   }
   noise_place place = p->place;
+  place.row = row;
   place.sample = (uint32_t)(row / p->batch);
   place.instance = (uint32_t)(p->first_instance + row % p->batch);
-  noise_row(p->noise, &place, p->n, out);
-  for (int64_t j = 0; j < p->n; j++)
+  mg_status status = noise_row(p->noise, &place, p->n, out);
+  for (int64_t j = 0; j < p->n && status == MG_OK; j++)
     out[j] = (mg_real)(theta[j] + p->temperature * out[j]);
+  return status;
 }
 
 static mg_status perturb_rows(void *job, int64_t first, int64_t last) {
   const perturbation *p = job;
-  for (int64_t row = first; row < last; row++) perturb_row(p, row, p->out + row * p->n);
-  return MG_OK;
+  mg_status status = MG_OK;
+  for (int64_t row = first; row < last && status == MG_OK; row++)
+    status = perturb_row(p, row, p->out + row * p->n);
+  return status;
 }
 
 static mg_status start(perturbation *p, const mg_draw *draw, int64_t samples,
@@ -82,14 +86,16 @@ static mg_status solve_rows(void *job, int64_t first, int64_t last) {
   void *scratch = solver_take_scratch(s);
   mg_real *theta = memory_array((last - first) * s->n, (int64_t)sizeof *theta);
   if (scratch && theta) {
-    for (int64_t row = first; row < last; row++) perturb_row(p, row, theta + (row - first) * s->n);
+    status = MG_OK;
+    for (int64_t row = first; row < last && status == MG_OK; row++)
+      status = perturb_row(p, row, theta + (row - first) * s->n);
     solver_rows rows = {.theta = theta,
                         .z = p->out + first * s->n,
                         .count = last - first,
                         .first = first,
                         .period = p->batch};
     memcpy(rows.contexts, p->contexts, sizeof rows.contexts);
-    status = solver_solve_rows(s, &rows, scratch);
+    if (status == MG_OK) status = solver_solve_rows(s, &rows, scratch);
     atomic_fetch_add(&p->repaired, rows.repaired);
   }
   memory_free(theta);

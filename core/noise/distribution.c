@@ -7,15 +7,15 @@
 static const double PI = 3.14159265358979323846;
 
 /* Calls `transform` for pairs of uniforms, one block a pair: entries 2 i and 2 i + 1. */
-static void fill_pairs(const noise_place *place, int64_t n, mg_real *out,
+static void fill_pairs(const noise_place *place, int64_t first, int64_t last, mg_real *out,
                        void (*transform)(double u, double v, double result[2])) {
-  for (int64_t i = 0; i < n; i += 2) {
+  for (int64_t i = first; i < last; i += 2) {
     uint32_t w[4];
     double result[2];
     random_words(place->key, (uint32_t)(i / 2), 0, place->sample, place->instance, w);
     transform(random_open(w[0], w[1]), random_open(w[2], w[3]), result);
-    out[i] = (mg_real)result[0];
-    if (i + 1 < n) out[i + 1] = (mg_real)result[1];
+    out[i - first] = (mg_real)result[0];
+    if (i + 1 < last) out[i + 1 - first] = (mg_real)result[1];
   }
 }
 
@@ -26,9 +26,10 @@ static void gumbel_pair(double u, double v, double result[2]) {
   result[1] = -log(-log(v));
 }
 
-static void gumbel_fill(const mg_noise *noise, const noise_place *place, int64_t n, mg_real *out) {
+static void gumbel_fill(const mg_noise *noise, const noise_place *place, int64_t first,
+                        int64_t last, mg_real *out) {
   (void)noise;
-  fill_pairs(place, n, out, gumbel_pair);
+  fill_pairs(place, first, last, out, gumbel_pair);
 }
 
 static void gumbel_cumulants(const mg_noise *noise, double out[4]) {
@@ -47,9 +48,10 @@ static void normal_pair(double u, double v, double result[2]) {
   result[1] = radius * sin(2 * PI * v);
 }
 
-static void normal_fill(const mg_noise *noise, const noise_place *place, int64_t n, mg_real *out) {
+static void normal_fill(const mg_noise *noise, const noise_place *place, int64_t first,
+                        int64_t last, mg_real *out) {
   (void)noise;
-  fill_pairs(place, n, out, normal_pair);
+  fill_pairs(place, first, last, out, normal_pair);
 }
 
 static void normal_cumulants(const mg_noise *noise, double out[4]) {
@@ -91,16 +93,17 @@ static double gamma_variate(const noise_place *place, uint32_t j, uint32_t first
 }
 
 /* Niepert, Minervini, Franceschi 2021, Lemma 1: (tau / k) (sum_i Gamma(1/k, scale k/i) - ln terms). */
-static void gamma_fill(const mg_noise *noise, const noise_place *place, int64_t n, mg_real *out) {
+static void gamma_fill(const mg_noise *noise, const noise_place *place, int64_t first, int64_t last,
+                       mg_real *out) {
   double k = noise->values[GAMMA_K], tau = noise->values[GAMMA_TAU];
   int terms = (int)noise->values[GAMMA_TERMS], inverse = noise->values[GAMMA_INVERSE] != 0;
-  for (int64_t j = 0; j < n; j++) {
+  for (int64_t j = first; j < last; j++) {
     double sum = 0;
     for (int i = 1; i <= terms; i++) {
       double scale = inverse ? i / k : k / i;
       sum += scale * gamma_variate(place, (uint32_t)j, (uint32_t)i * MOST_TRIES, 1 / k);
     }
-    out[j] = (mg_real)(tau * (sum - log(terms)) / k);
+    out[j - first] = (mg_real)(tau * (sum - log(terms)) / k);
   }
 }
 

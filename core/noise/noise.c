@@ -3,10 +3,13 @@
 
 #include <string.h>
 
+#include "base/interrupt.h"
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "base/random.h"
 #include "base/status.h"
+
+enum { STRETCH = 512 }; /* entries between looks for interrupts; even */
 
 const mg_kind *mg_noise_kind(int i) {
   for (int j = 0; noise_list[j].kind.name; j++)
@@ -60,13 +63,18 @@ mg_status noise_expect(const mg_noise *noise, int64_t samples, int64_t batch, in
               (long long)samples, (long long)batch, (long long)n);
 }
 
-void noise_row(const mg_noise *noise, const noise_place *place, int64_t n, mg_real *out) {
-  if (noise->kind) {
-    noise->kind->fill(noise, place, n, out);
-    return;
+mg_status noise_row(const mg_noise *noise, const noise_place *place, int64_t n, mg_real *out) {
+  if (!noise->kind) {
+    memcpy(out, noise->given + place->row * n, (size_t)n * sizeof *out);
+    return MG_OK;
   }
-  int64_t row = (int64_t)place->sample * noise->batch + place->instance;
-  memcpy(out, noise->given + row * n, (size_t)n * sizeof *out);
+  mg_status status = MG_OK;
+  for (int64_t first = 0; first < n && status == MG_OK; first += STRETCH) {
+    int64_t last = n - first < STRETCH ? n : first + STRETCH;
+    noise->kind->fill(noise, place, first, last, out + first);
+    status = interrupt_tick();
+  }
+  return status;
 }
 
 typedef struct drawing {
@@ -78,13 +86,15 @@ typedef struct drawing {
 
 static mg_status draw_rows(void *job, int64_t first, int64_t last) {
   const drawing *d = job;
-  for (int64_t row = first; row < last; row++) {
+  mg_status status = MG_OK;
+  for (int64_t row = first; row < last && status == MG_OK; row++) {
     noise_place place = d->place;
+    place.row = row;
     place.sample = (uint32_t)(row / d->batch);
     place.instance = (uint32_t)(d->first_instance + row % d->batch);
-    noise_row(d->noise, &place, d->n, d->out + row * d->n);
+    status = noise_row(d->noise, &place, d->n, d->out + row * d->n);
   }
-  return MG_OK;
+  return status;
 }
 
 mg_status mg_noise_sample(const mg_noise *noise, const mg_draw *draw, int64_t samples,

@@ -7,14 +7,17 @@
 typedef struct noise_place {
   uint32_t key[2]; /* of the draw */
   uint32_t sample, instance;
+  int64_t row; /* of given numbers [samples, batch]: counted from the call's first instance */
 } noise_place;
 
 typedef struct noise_kind {
   mg_kind kind;
   /* Reads the settings into noise->values; or NULL. */
   mg_status (*prepare)(mg_noise *noise, const settings *given);
-  /* out [n]: entry j depends on the place and j alone. */
-  void (*fill)(const mg_noise *noise, const noise_place *place, int64_t n, mg_real *out);
+  /* out [last - first]: entries first..last-1 of the place, each a function of the place and its number
+   * alone. first is even. */
+  void (*fill)(const mg_noise *noise, const noise_place *place, int64_t first, int64_t last,
+               mg_real *out);
   void (*cumulants)(const mg_noise *noise, double out[4]);
 } noise_kind;
 
@@ -33,7 +36,7 @@ extern const noise_kind noise_list[];
 /* MG_BAD_SHAPE if the noise consists of numbers of other extents. */
 mg_status noise_expect(const mg_noise *noise, int64_t samples, int64_t batch, int64_t n);
 
-/* One row, out [n]; the given numbers are those of (sample, instance). */
-void noise_row(const mg_noise *noise, const noise_place *place, int64_t n, mg_real *out);
+/* One row, out [n]; given numbers are those of place->row. Looks for interrupts. */
+mg_status noise_row(const mg_noise *noise, const noise_place *place, int64_t n, mg_real *out);
 
 #endif

@@ -531,14 +531,24 @@ mg_status mg_fill(mg_tensor *y, double value) {
   return op_for(y->size, OP_GRAIN, fill_chunk, &job);
 }
 
+/* MG_BAD_ARGUMENT if y and x share some entries but not in the same places. */
+static mg_status check_overlap(const char *op, const mg_tensor *y, const mg_tensor *x) {
+  uintptr_t a = (uintptr_t)y->data, b = (uintptr_t)x->data;
+  uintptr_t apart = a > b ? a - b : b - a, bytes = (uintptr_t)y->size * sizeof(mg_real);
+  if (apart == 0 || apart >= bytes) return MG_OK;
+  return fail(MG_BAD_ARGUMENT, "%s: the tensors overlap; clone one of them", op);
+}
+
 mg_status mg_copy(mg_tensor *y, const mg_tensor *x) {
   if (shape_expect("copy", y, x) != MG_OK) return MG_BAD_SHAPE;
+  if (check_overlap("copy", y, x) != MG_OK) return MG_BAD_ARGUMENT;
   linear_job job = {.x = x->data, .y = y->data};
   return op_for(y->size, OP_GRAIN, copy_chunk, &job);
 }
 
 mg_status mg_accumulate(mg_tensor *y, double keep, const mg_tensor *x, double scale) {
   if (shape_expect("accumulate", y, x) != MG_OK) return MG_BAD_SHAPE;
+  if (check_overlap("accumulate", y, x) != MG_OK) return MG_BAD_ARGUMENT;
   linear_job job = {x->data, y->data, (mg_real)keep, (mg_real)scale, 0};
   /* Entries of y do not matter where nothing of them is kept: they may be unset. */
   return op_for(y->size, OP_GRAIN, keep == 0 ? affine_chunk : accumulate_chunk, &job);

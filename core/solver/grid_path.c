@@ -117,7 +117,8 @@ static mg_status load_costs(const mg_solver *s, solver_rows *rows, int64_t row, 
   if (largest > 0) {
     int64_t negative = 0, first = -1;
     for (int64_t i = 0; i < s->n; i++) negative += theta[i] > 0;
-    while (!(theta[++first] > 0)) {
+    mg_real offence = p->negative == NEGATIVE_ERROR ? 0 : INFINITY; /* what a rule cannot repair */
+    while (!(theta[++first] > 0 && theta[first] >= (largest == INFINITY ? offence : 0))) {
     }
     if (largest == INFINITY || p->negative == NEGATIVE_ERROR)
       return bad_cost(s, rows, row, first, -theta[first]);
@@ -372,7 +373,9 @@ static mg_status finish(const mg_solver *s, solver_rows *rows, int64_t row, cons
   memset(z, 0, (size_t)s->n * sizeof *z);
   if (at(f, f->distance, goal) == INFINITY)
     return solver_fail(s, rows, row, MG_NO_SOLUTION,
-                       "no solution: no path of finite cost from start to goal");
+                       "no solution: no path of finite cost from start to goal (the cost of a path "
+                       "adds up to less than %g)",
+                       sizeof(mg_real) == 4 ? 3.4e38 : 1.7e308);
   double cost = mark_path(s->plan, f, w, start, goal, z);
   if (rows->objective) rows->objective[row] = -cost;
   return MG_OK;

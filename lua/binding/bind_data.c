@@ -71,6 +71,7 @@ static int file_read(lua_State *L) {
   const char *path = check_text(L, 1);
   int64_t limit = check_integer(L, 2);
   array_box *box = new_box(L);
+  call_begin(L, state_of(L));
   box->array = mg_file_read(path, limit);
   if (!box->array) return file_failure(L);
   lua_pushlstring(L, mg_array_bytes(box->array), (size_t)mg_array_shape(box->array)[0]);
@@ -83,6 +84,7 @@ static int file_read(lua_State *L) {
 static int npy_write(lua_State *L) {
   const char *path = check_text(L, 1), *type = lua_isnoneornil(L, 3) ? "f4" : check_text(L, 3);
   mg_tensor *t = check_tensor(L, 2);
+  call_begin(L, state_of(L));
   return file_done(L, mg_npy_write(path, mg_tensor_data(t), mg_tensor_shape(t), mg_tensor_axes(t),
                                    type));
 }
@@ -95,6 +97,7 @@ static int png_write(lua_State *L) {
     return raise_message(L, "MG-SHAPE", "png_write: %d axes, expected height, width, channels",
                          mg_tensor_axes(t));
   const int64_t *shape = mg_tensor_shape(t);
+  call_begin(L, state_of(L));
   return file_done(L, mg_png_write(path, mg_tensor_data(t), shape[0], shape[1], shape[2]));
 }
 
@@ -102,6 +105,7 @@ static int png_write(lua_State *L) {
 static int file_write(lua_State *L) {
   const char *path = check_text(L, 1), *text = check_text(L, 2);
   size_t length = lua_rawlen(L, 2);
+  call_begin(L, state_of(L));
   return file_done(L, mg_file_write(path, text, (int64_t)length));
 }
 

@@ -1,11 +1,12 @@
-/* Operations on tensors: a function each, three beats: check arguments, call, push the result. */
+/* Operations on tensors: a function each, three beats: check arguments, call, push the result. Tensors are
+ * looked up after the result's handle is made: making it may collect, and a finalizer may free them. */
 #include "binding.h"
 
 static int unary(lua_State *L) {
   mg_unary_kind kind = (mg_unary_kind)check_int(L, 1);
-  mg_tensor *x = check_tensor(L, 2);
   state *S = state_of(L);
   handle *h = handle_new(L, S);
+  mg_tensor *x = check_tensor(L, 2);
   int attempts = 0;
   do h->tensor = mg_unary(kind, x);
   while (handle_again(L, h, &attempts));
@@ -14,9 +15,9 @@ static int unary(lua_State *L) {
 
 static int unary_vjp(lua_State *L) {
   mg_unary_kind kind = (mg_unary_kind)check_int(L, 1);
-  mg_tensor *x = check_tensor(L, 2), *y = check_tensor(L, 3), *dy = check_tensor(L, 4);
   state *S = state_of(L);
   handle *h = handle_new(L, S);
+  mg_tensor *x = check_tensor(L, 2), *y = check_tensor(L, 3), *dy = check_tensor(L, 4);
   int attempts = 0;
   do h->tensor = mg_unary_vjp(kind, x, y, dy);
   while (handle_again(L, h, &attempts));
@@ -25,9 +26,9 @@ static int unary_vjp(lua_State *L) {
 
 static int binary(lua_State *L) {
   mg_binary_kind kind = (mg_binary_kind)check_int(L, 1);
-  mg_tensor *a = check_tensor(L, 2), *b = check_tensor(L, 3);
   state *S = state_of(L);
   handle *h = handle_new(L, S);
+  mg_tensor *a = check_tensor(L, 2), *b = check_tensor(L, 3);
   int attempts = 0;
   do h->tensor = mg_binary(kind, a, b);
   while (handle_again(L, h, &attempts));
@@ -38,19 +39,19 @@ static int binary(lua_State *L) {
 static int binary_vjp(lua_State *L) {
   mg_binary_kind kind = (mg_binary_kind)check_int(L, 1);
   int which = check_int(L, 2), attempts = 0;
-  mg_tensor *a = check_tensor(L, 3), *b = check_tensor(L, 4), *dy = check_tensor(L, 5);
   state *S = state_of(L);
   handle *h = handle_new(L, S);
+  mg_tensor *a = check_tensor(L, 3), *b = check_tensor(L, 4), *dy = check_tensor(L, 5);
   do h->tensor = mg_binary_vjp(kind, which, a, b, dy);
   while (handle_again(L, h, &attempts));
   return handle_done(L, S, h);
 }
 
 static int affine(lua_State *L) {
-  mg_tensor *x = check_tensor(L, 1);
   double scale = check_number(L, 2), shift = check_number(L, 3);
   state *S = state_of(L);
   handle *h = handle_new(L, S);
+  mg_tensor *x = check_tensor(L, 1);
   int attempts = 0;
   do h->tensor = mg_affine(x, scale, shift);
   while (handle_again(L, h, &attempts));
@@ -81,10 +82,10 @@ static int accumulate(lua_State *L) {
 /* reduce(kind, x, first, count) */
 static int reduce(lua_State *L) {
   mg_reduce_kind kind = (mg_reduce_kind)check_int(L, 1);
-  mg_tensor *x = check_tensor(L, 2);
   int first = check_int(L, 3), count = check_int(L, 4), attempts = 0;
   state *S = state_of(L);
   handle *h = handle_new(L, S);
+  mg_tensor *x = check_tensor(L, 2);
   do h->tensor = mg_reduce(kind, x, first, count);
   while (handle_again(L, h, &attempts));
   return handle_done(L, S, h);
@@ -92,10 +93,10 @@ static int reduce(lua_State *L) {
 
 static int reduce_vjp(lua_State *L) {
   mg_reduce_kind kind = (mg_reduce_kind)check_int(L, 1);
-  mg_tensor *x = check_tensor(L, 2), *y = check_tensor(L, 3), *dy = check_tensor(L, 4);
   int first = check_int(L, 5), count = check_int(L, 6), attempts = 0;
   state *S = state_of(L);
   handle *h = handle_new(L, S);
+  mg_tensor *x = check_tensor(L, 2), *y = check_tensor(L, 3), *dy = check_tensor(L, 4);
   do h->tensor = mg_reduce_vjp(kind, x, y, dy, first, count);
   while (handle_again(L, h, &attempts));
   return handle_done(L, S, h);
@@ -115,11 +116,11 @@ static int64_t *check_rows(lua_State *L, int index, int64_t *count) {
 }
 
 static int take(lua_State *L) {
-  mg_tensor *x = check_tensor(L, 1);
   int64_t count;
   int64_t *rows = check_rows(L, 2, &count);
   state *S = state_of(L);
   handle *h = handle_new(L, S);
+  mg_tensor *x = check_tensor(L, 1);
   int attempts = 0;
   do h->tensor = mg_take(x, rows, count);
   while (handle_again(L, h, &attempts));
@@ -127,11 +128,11 @@ static int take(lua_State *L) {
 }
 
 static int take_vjp(lua_State *L) {
-  mg_tensor *x = check_tensor(L, 1), *dy = check_tensor(L, 3);
   int64_t count;
   int64_t *rows = check_rows(L, 2, &count);
   state *S = state_of(L);
   handle *h = handle_new(L, S);
+  mg_tensor *x = check_tensor(L, 1), *dy = check_tensor(L, 3);
   int attempts = 0;
   do h->tensor = mg_take_vjp(x, rows, count, dy);
   while (handle_again(L, h, &attempts));
@@ -140,15 +141,15 @@ static int take_vjp(lua_State *L) {
 
 /* permute(x, order), axes from 1 */
 static int permute(lua_State *L) {
-  mg_tensor *x = check_tensor(L, 1);
   int64_t list[MG_MAX_AXES];
   int order[MG_MAX_AXES], attempts = 0, axes = check_shape(L, 2, list);
+  state *S = state_of(L);
+  handle *h = handle_new(L, S);
+  mg_tensor *x = check_tensor(L, 1);
   if (axes != mg_tensor_axes(x))
     return raise_message(L, "MG-SHAPE", "permute: %d axes named, the tensor has %d", axes,
                          mg_tensor_axes(x));
   for (int i = 0; i < axes; i++) order[i] = (int)list[i] - 1;
-  state *S = state_of(L);
-  handle *h = handle_new(L, S);
   do h->tensor = mg_permute(x, order);
   while (handle_again(L, h, &attempts));
   return handle_done(L, S, h);
@@ -156,11 +157,11 @@ static int permute(lua_State *L) {
 
 /* slice(x, axis, first, count), axis and first from 0 */
 static int slice(lua_State *L) {
-  mg_tensor *x = check_tensor(L, 1);
   int axis = check_int(L, 2), attempts = 0;
   int64_t first = check_integer(L, 3), count = check_integer(L, 4);
   state *S = state_of(L);
   handle *h = handle_new(L, S);
+  mg_tensor *x = check_tensor(L, 1);
   do h->tensor = mg_slice(x, axis, first, count);
   while (handle_again(L, h, &attempts));
   return handle_done(L, S, h);
@@ -168,11 +169,11 @@ static int slice(lua_State *L) {
 
 /* slice_vjp(x, axis, first, dy) */
 static int slice_vjp(lua_State *L) {
-  mg_tensor *x = check_tensor(L, 1), *dy = check_tensor(L, 4);
   int axis = check_int(L, 2), attempts = 0;
   int64_t first = check_integer(L, 3);
   state *S = state_of(L);
   handle *h = handle_new(L, S);
+  mg_tensor *x = check_tensor(L, 1), *dy = check_tensor(L, 4);
   do h->tensor = mg_slice_vjp(x, axis, first, dy);
   while (handle_again(L, h, &attempts));
   return handle_done(L, S, h);
@@ -183,23 +184,23 @@ static int concat(lua_State *L) {
   check_list(L, 1);
   int count = (int)lua_rawlen(L, 1), axis = check_int(L, 2), attempts = 0;
   const mg_tensor **parts = compat_new_userdata(L, (size_t)(count ? count : 1) * sizeof *parts);
+  state *S = state_of(L);
+  handle *h = handle_new(L, S);
   for (int i = 0; i < count; i++) {
     lua_rawgeti(L, 1, i + 1);
     parts[i] = check_tensor(L, -1);
     lua_pop(L, 1);
   }
-  state *S = state_of(L);
-  handle *h = handle_new(L, S);
   do h->tensor = mg_concat(parts, count, axis);
   while (handle_again(L, h, &attempts));
   return handle_done(L, S, h);
 }
 
 static int matmul(lua_State *L) {
-  mg_tensor *a = check_tensor(L, 1), *b = check_tensor(L, 2);
   int transpose_a = check_int(L, 3), transpose_b = check_int(L, 4), attempts = 0;
   state *S = state_of(L);
   handle *h = handle_new(L, S);
+  mg_tensor *a = check_tensor(L, 1), *b = check_tensor(L, 2);
   do h->tensor = mg_matmul(a, b, transpose_a, transpose_b);
   while (handle_again(L, h, &attempts));
   return handle_done(L, S, h);
@@ -207,39 +208,39 @@ static int matmul(lua_State *L) {
 
 /* conv2d(x, weight, bias or nil, stride, pad) */
 static int conv2d(lua_State *L) {
-  mg_tensor *x = check_tensor(L, 1), *weight = check_tensor(L, 2), *bias = optional_tensor(L, 3);
   int stride = check_int(L, 4), pad = check_int(L, 5), attempts = 0;
   state *S = state_of(L);
   handle *h = handle_new(L, S);
+  mg_tensor *x = check_tensor(L, 1), *weight = check_tensor(L, 2), *bias = optional_tensor(L, 3);
   do h->tensor = mg_conv2d(x, weight, bias, stride, pad);
   while (handle_again(L, h, &attempts));
   return handle_done(L, S, h);
 }
 
 static int conv2d_vjp_input(lua_State *L) {
-  mg_tensor *x = check_tensor(L, 1), *weight = check_tensor(L, 2), *dy = check_tensor(L, 3);
   int stride = check_int(L, 4), pad = check_int(L, 5), attempts = 0;
   state *S = state_of(L);
   handle *h = handle_new(L, S);
+  mg_tensor *x = check_tensor(L, 1), *weight = check_tensor(L, 2), *dy = check_tensor(L, 3);
   do h->tensor = mg_conv2d_vjp_input(x, weight, dy, stride, pad);
   while (handle_again(L, h, &attempts));
   return handle_done(L, S, h);
 }
 
 static int conv2d_vjp_weight(lua_State *L) {
-  mg_tensor *x = check_tensor(L, 1), *weight = check_tensor(L, 2), *dy = check_tensor(L, 3);
   int stride = check_int(L, 4), pad = check_int(L, 5), attempts = 0;
   state *S = state_of(L);
   handle *h = handle_new(L, S);
+  mg_tensor *x = check_tensor(L, 1), *weight = check_tensor(L, 2), *dy = check_tensor(L, 3);
   do h->tensor = mg_conv2d_vjp_weight(x, weight, dy, stride, pad);
   while (handle_again(L, h, &attempts));
   return handle_done(L, S, h);
 }
 
 static int conv2d_vjp_bias(lua_State *L) {
-  mg_tensor *dy = check_tensor(L, 1);
   state *S = state_of(L);
   handle *h = handle_new(L, S);
+  mg_tensor *dy = check_tensor(L, 1);
   int attempts = 0;
   do h->tensor = mg_conv2d_vjp_bias(dy);
   while (handle_again(L, h, &attempts));
@@ -248,20 +249,20 @@ static int conv2d_vjp_bias(lua_State *L) {
 
 /* max_pool2d(x, kernel, stride, pad) */
 static int max_pool2d(lua_State *L) {
-  mg_tensor *x = check_tensor(L, 1);
   int kernel = check_int(L, 2), stride = check_int(L, 3), pad = check_int(L, 4), attempts = 0;
   state *S = state_of(L);
   handle *h = handle_new(L, S);
+  mg_tensor *x = check_tensor(L, 1);
   do h->tensor = mg_max_pool2d(x, kernel, stride, pad);
   while (handle_again(L, h, &attempts));
   return handle_done(L, S, h);
 }
 
 static int max_pool2d_vjp(lua_State *L) {
-  mg_tensor *x = check_tensor(L, 1), *dy = check_tensor(L, 2);
   int kernel = check_int(L, 3), stride = check_int(L, 4), pad = check_int(L, 5), attempts = 0;
   state *S = state_of(L);
   handle *h = handle_new(L, S);
+  mg_tensor *x = check_tensor(L, 1), *dy = check_tensor(L, 2);
   do h->tensor = mg_max_pool2d_vjp(x, dy, kernel, stride, pad);
   while (handle_again(L, h, &attempts));
   return handle_done(L, S, h);
@@ -270,10 +271,10 @@ static int max_pool2d_vjp(lua_State *L) {
 /* adaptive_pool2d(kind, x, height, width) */
 static int adaptive_pool2d(lua_State *L) {
   mg_reduce_kind kind = (mg_reduce_kind)check_int(L, 1);
-  mg_tensor *x = check_tensor(L, 2);
   int height = check_int(L, 3), width = check_int(L, 4), attempts = 0;
   state *S = state_of(L);
   handle *h = handle_new(L, S);
+  mg_tensor *x = check_tensor(L, 2);
   do h->tensor = mg_adaptive_pool2d(kind, x, height, width);
   while (handle_again(L, h, &attempts));
   return handle_done(L, S, h);
@@ -281,10 +282,10 @@ static int adaptive_pool2d(lua_State *L) {
 
 static int adaptive_pool2d_vjp(lua_State *L) {
   mg_reduce_kind kind = (mg_reduce_kind)check_int(L, 1);
-  mg_tensor *x = check_tensor(L, 2), *dy = check_tensor(L, 3);
   int height = check_int(L, 4), width = check_int(L, 5), attempts = 0;
   state *S = state_of(L);
   handle *h = handle_new(L, S);
+  mg_tensor *x = check_tensor(L, 2), *dy = check_tensor(L, 3);
   do h->tensor = mg_adaptive_pool2d_vjp(kind, x, dy, height, width);
   while (handle_again(L, h, &attempts));
   return handle_done(L, S, h);
@@ -292,12 +293,12 @@ static int adaptive_pool2d_vjp(lua_State *L) {
 
 /* batch_norm(x, gain, bias, mean, variance, epsilon, fixed); writes mean and variance unless fixed */
 static int batch_norm(lua_State *L) {
-  mg_tensor *x = check_tensor(L, 1), *gain = check_tensor(L, 2), *bias = check_tensor(L, 3);
-  mg_tensor *mean = check_tensor(L, 4), *variance = check_tensor(L, 5);
   double epsilon = check_number(L, 6);
   int fixed = lua_toboolean(L, 7), attempts = 0;
   state *S = state_of(L);
   handle *h = handle_new(L, S);
+  mg_tensor *x = check_tensor(L, 1), *gain = check_tensor(L, 2), *bias = check_tensor(L, 3);
+  mg_tensor *mean = check_tensor(L, 4), *variance = check_tensor(L, 5);
   do h->tensor = mg_batch_norm(x, gain, bias, mean, variance, epsilon, fixed);
   while (handle_again(L, h, &attempts));
   return handle_done(L, S, h);
@@ -305,12 +306,12 @@ static int batch_norm(lua_State *L) {
 
 /* batch_norm_vjp(x, gain, mean, variance, dy, epsilon, fixed) -> dx, dgain, dbias */
 static int batch_norm_vjp(lua_State *L) {
-  mg_tensor *x = check_tensor(L, 1), *gain = check_tensor(L, 2), *mean = check_tensor(L, 3);
-  mg_tensor *variance = check_tensor(L, 4), *dy = check_tensor(L, 5);
   double epsilon = check_number(L, 6);
   int fixed = lua_toboolean(L, 7), attempts = 0;
   state *S = state_of(L);
   handle *h = handle_new(L, S), *dgain = handle_new(L, S), *dbias = handle_new(L, S);
+  mg_tensor *x = check_tensor(L, 1), *gain = check_tensor(L, 2), *mean = check_tensor(L, 3);
+  mg_tensor *variance = check_tensor(L, 4), *dy = check_tensor(L, 5);
   do h->tensor = mg_batch_norm_vjp(x, gain, mean, variance, dy, epsilon, fixed, &dgain->tensor,
                                    &dbias->tensor);
   while (handle_again(L, h, &attempts));
@@ -334,10 +335,11 @@ static int adam(lua_State *L) {
 /* project(kind, theta, n) -> tensor of theta's shape, number of zero norms */
 static int project(lua_State *L) {
   mg_projection kind = (mg_projection)check_int(L, 1);
-  mg_tensor *theta = check_tensor(L, 2);
-  int64_t n = check_integer(L, 3), rows = n > 0 ? mg_tensor_size(theta) / n : 0, zeros = 0;
+  int64_t n = check_integer(L, 3), zeros = 0;
   state *S = state_of(L);
   handle *h = handle_new(L, S);
+  mg_tensor *theta = check_tensor(L, 2);
+  int64_t rows = n > 0 ? mg_tensor_size(theta) / n : 0;
   h->tensor = mg_tensor_new(mg_tensor_shape(theta), mg_tensor_axes(theta));
   handle_done(L, S, h);
   mg_status status = mg_project(kind, mg_tensor_data(theta), rows, n, mg_tensor_data(h->tensor),
@@ -350,13 +352,14 @@ static int project(lua_State *L) {
 /* project_vjp(kind, theta, u, n) */
 static int project_vjp(lua_State *L) {
   mg_projection kind = (mg_projection)check_int(L, 1);
+  int64_t n = check_integer(L, 4);
+  state *S = state_of(L);
+  handle *h = handle_new(L, S);
   mg_tensor *theta = check_tensor(L, 2), *u = check_tensor(L, 3);
-  int64_t n = check_integer(L, 4), rows = n > 0 ? mg_tensor_size(theta) / n : 0;
+  int64_t rows = n > 0 ? mg_tensor_size(theta) / n : 0;
   if (mg_tensor_size(u) != mg_tensor_size(theta))
     return raise_message(L, "MG-SHAPE", "project: the gradient has %f entries, theta has %f",
                          (double)mg_tensor_size(u), (double)mg_tensor_size(theta));
-  state *S = state_of(L);
-  handle *h = handle_new(L, S);
   h->tensor = mg_tensor_new(mg_tensor_shape(theta), mg_tensor_axes(theta));
   handle_done(L, S, h);
   check_status(L, mg_project_vjp(kind, mg_tensor_data(theta), mg_tensor_data(u), rows, n,

@@ -142,17 +142,24 @@ static int noise_new(lua_State *L) {
   return box->noise ? 1 : raise_failure(L);
 }
 
+static void expect_size(lua_State *L, const char *name, const mg_tensor *t, int64_t a, int64_t b,
+                        int64_t c) {
+  double expected = (double)a * (double)b * (double)c, got = (double)mg_tensor_size(t);
+  if (expected != got)
+    raise_message(L, "MG-SHAPE", "%s: %.0f entries, expected %.0f", name, got, expected);
+}
+
 /* noise_given(h, samples, batch, n): the caller keeps h */
 static int noise_given(lua_State *L) {
-  mg_tensor *t = check_tensor(L, 1);
   int64_t samples = check_integer(L, 2), batch = check_integer(L, 3), n = check_integer(L, 4);
   noise_box *box = compat_new_userdata(L, sizeof *box);
   box->noise = NULL;
   luaL_getmetatable(L, NOISE);
   lua_setmetatable(L, -2);
-  if (samples * batch * n != mg_tensor_size(t))
-    return raise_message(L, "MG-SHAPE", "noise.given: %f numbers, expected %f",
-                         (double)mg_tensor_size(t), (double)(samples * batch * n));
+  mg_tensor *t = check_tensor(L, 1);
+  if (samples < 0 || batch < 0 || n < 0)
+    return raise_message(L, "MG-SHAPE", "noise.given: extents are below 0");
+  expect_size(L, "noise.given", t, samples, batch, n);
   box->noise = mg_noise_given(mg_tensor_data(t), samples, batch, n);
   return box->noise ? 1 : raise_failure(L);
 }
@@ -212,13 +219,6 @@ static handle *new_output(lua_State *L, int index) {
   return h;
 }
 
-static void expect_size(lua_State *L, const char *name, const mg_tensor *t, int64_t a, int64_t b,
-                        int64_t c) {
-  double expected = (double)a * (double)b * (double)c, got = (double)mg_tensor_size(t);
-  if (expected != got)
-    raise_message(L, "MG-SHAPE", "%s: %.0f entries, expected %.0f", name, got, expected);
-}
-
 /* Pushes a list of numbers. */
 static void push_numbers(lua_State *L, const double *values, int64_t count) {
   lua_createtable(L, (int)count, 0);
@@ -232,15 +232,16 @@ static void push_numbers(lua_State *L, const double *values, int64_t count) {
  * the list of objectives */
 static int solver_solve(lua_State *L) {
   mg_solver *s = check_solver(L, 1);
-  mg_tensor *theta = check_tensor(L, 2);
-  mg_context contexts[MOST_CONTEXTS];
-  int count = read_contexts(L, 3, contexts), wanted = lua_toboolean(L, 4), attempts = 0;
-  int64_t rows = mg_tensor_size(theta) / mg_solver_size(s);
-  expect_size(L, "solver", theta, rows, mg_solver_size(s), 1);
+  int wanted = lua_toboolean(L, 4), attempts = 0;
+  int64_t rows = mg_tensor_size(check_tensor(L, 2)) / mg_solver_size(s);
   double *objective =
       wanted ? compat_new_userdata(L, (size_t)(rows ? rows : 1) * sizeof *objective) : NULL;
   state *S = state_of(L);
   handle *h = handle_new(L, S);
+  mg_tensor *theta = check_tensor(L, 2); /* after all that may collect, as in bind_op.c */
+  mg_context contexts[MOST_CONTEXTS];
+  int count = read_contexts(L, 3, contexts);
+  expect_size(L, "solver", theta, rows, mg_solver_size(s), 1);
   do h->tensor = mg_tensor_new(mg_tensor_shape(theta), mg_tensor_axes(theta));
   while (handle_again(L, h, &attempts));
   handle_done(L, S, h);
@@ -259,11 +260,11 @@ static int perturb(lua_State *L) {
   mg_noise *noise = optional_noise(L, 1);
   mg_draw draw = check_draw(L, 2);
   double temperature = check_number(L, 5);
-  mg_tensor *theta = check_tensor(L, 6);
   int64_t theta_samples = check_integer(L, 7), samples = check_integer(L, 8);
   int64_t batch = check_integer(L, 9), first = check_integer(L, 10), n = check_integer(L, 11);
-  expect_size(L, "perturb: theta", theta, theta_samples, batch, n);
   handle *h = new_output(L, 12);
+  mg_tensor *theta = check_tensor(L, 6);
+  expect_size(L, "perturb: theta", theta, theta_samples, batch, n);
   expect_size(L, "perturb: result", h->tensor, samples, batch, n);
   check_status(L, mg_perturb(noise, &draw, temperature, mg_tensor_data(theta), theta_samples,
                              samples, batch, first, n, mg_tensor_data(h->tensor)));
@@ -277,13 +278,13 @@ static int perturb_solve(lua_State *L) {
   mg_noise *noise = optional_noise(L, 2);
   mg_draw draw = check_draw(L, 3);
   double temperature = check_number(L, 6);
-  mg_tensor *theta = check_tensor(L, 7);
   int64_t theta_samples = check_integer(L, 8), samples = check_integer(L, 9);
   int64_t batch = check_integer(L, 10), first = check_integer(L, 11);
+  handle *h = new_output(L, 13);
+  mg_tensor *theta = check_tensor(L, 7);
   mg_context contexts[MOST_CONTEXTS];
   int count = read_contexts(L, 12, contexts);
   expect_size(L, "perturb_solve: theta", theta, theta_samples, batch, mg_solver_size(s));
-  handle *h = new_output(L, 13);
   expect_size(L, "perturb_solve: result", h->tensor, samples, batch, mg_solver_size(s));
   mg_report report = {0};
   check_status(L, mg_perturb_solve(s, noise, &draw, temperature, mg_tensor_data(theta),

@@ -91,20 +91,20 @@ static int tensor_new(lua_State *L) {
 
 static int reshape(lua_State *L) {
   int64_t shape[MG_MAX_AXES];
-  mg_tensor *t = check_tensor(L, 1);
   int axes = check_shape(L, 2, shape);
   state *S = state_of(L);
   handle *h = handle_new(L, S);
+  mg_tensor *t = check_tensor(L, 1); /* making the handle may collect, and a finalizer free it */
   h->tensor = mg_tensor_reshape(t, shape, axes);
   return handle_done(L, S, h);
 }
 
 /* rows(h, first, count), first from 0 */
 static int rows(lua_State *L) {
-  mg_tensor *t = check_tensor(L, 1);
   int64_t first = check_integer(L, 2), count = check_integer(L, 3);
   state *S = state_of(L);
   handle *h = handle_new(L, S);
+  mg_tensor *t = check_tensor(L, 1);
   h->tensor = mg_tensor_rows(t, first, count);
   return handle_done(L, S, h);
 }
@@ -203,7 +203,8 @@ static int read_list(lua_State *L) {
   if (offset < 0 || count < 0 || count > mg_tensor_size(t) - offset)
     return raise_message(L, "MG-INDEX", "%f entries from entry %f on, there are %f", (double)count,
                          (double)offset + 1, (double)mg_tensor_size(t));
-  lua_createtable(L, (int)count, 0);
+  lua_createtable(L, (int)count, 0); /* may collect, and a finalizer free the tensor */
+  t = check_tensor(L, 1);
   for (int64_t i = 0; i < count; i++) {
     lua_pushnumber(L, (lua_Number)mg_tensor_data(t)[offset + i]);
     lua_rawseti(L, -2, (int)(i + 1));
@@ -243,6 +244,16 @@ static int scope_end(lua_State *L) {
 static int keep(lua_State *L) {
   unlist(state_of(L), luaL_checkudata(L, 1, TYPE));
   return 0;
+}
+
+/* call(f, ...) -> as pcall. A yield inside is an error: what f changed for a while is always put back. */
+static int protected_call(lua_State *L) {
+  if (lua_gettop(L) < 1) return raise_message(L, "MG-TYPE", "expected a function to call");
+  int failed = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0) != 0;
+  luaL_checkstack(L, 1, "too many results");
+  lua_pushboolean(L, !failed);
+  lua_insert(L, 1);
+  return lua_gettop(L);
 }
 
 /* address(h): pointer to the entries, as a light userdata */
@@ -310,6 +321,7 @@ void open_handles(lua_State *L) {
                                        {"scope_begin", scope_begin},
                                        {"scope_end", scope_end},
                                        {"keep", keep},
+                                       {"call", protected_call},
                                        {"address", address},
                                        {"memory", memory},
                                        {"memory_trim", memory_trim},

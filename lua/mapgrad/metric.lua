@@ -68,7 +68,9 @@ end
 
 local function dot(a, b)
   local sum = 0
-  for i = 1, #a do sum = sum + a[i] * b[i] end
+  for i = 1, #a do
+    if a[i] ~= 0 and b[i] ~= 0 then sum = sum + a[i] * b[i] end -- an obstacle beside the path costs nothing
+  end
   return sum
 end
 

@@ -39,7 +39,7 @@ end
 --- The C noise for so many numbers.
 function methods.bound(self, samples, batch, n)
   if self.law then return self.law end
-  if self.values:count() ~= samples * batch * n then
+  if self.values:count() ~= samples * batch * n or (samples > 1 and self.values:size(1) ~= samples) then
     check.fail("MG-SHAPE", "noise.given: numbers of shape %s, needed are %d samples of %d instances of %d entries",
       show.shape(self.values:shape()), samples, batch, n)
   end

@@ -46,8 +46,9 @@ end
 local function context_rows(self, row, value, batch)
   local width = row.form == "n" and self.n or tonumber(row.form)
   local t = tensor.of(value, ("%s: context %s"):format(self.name, row.name))
-  local count = t:count()
-  if count ~= width and count ~= width * batch then
+  local count, shape = t:count(), t:shape()
+  local ends_well = width == 1 or shape[#shape] == width
+  if not ends_well or (count ~= width and count ~= width * batch) then
     check.fail("MG-SHAPE", "%s: context %s has shape %s, expected %d entries for each of %d instances, or once "
       .. "for all", self.name, row.name, show.shape(t:shape()), width, batch)
   end
@@ -60,6 +61,7 @@ end
 -- @param batch    number of instances
 function methods.contexts(self, context, batch)
   local list, known = {}, {}
+  if batch == 0 then return list end
   for i, row in ipairs(self.context_rows) do known[i] = row.name end
   for name in pairs(context or {}) do
     if not self.context_names[name] then
@@ -102,13 +104,17 @@ local function bad_answer(self, instance, message, ...)
   check.fail("MG-SOLVER", "%s: instance %d: " .. message, self.name, instance, ...)
 end
 
--- The context of row i: of tensors that have one row for each of `period` instances that instance's,
--- everything else as it is. Samples lead, so rows come round.
-local function instance_context(context, period, i)
+-- The context of row i: a tensor has a row for each of `period` instances, everything else is for all.
+-- Samples lead, so rows come round.
+local function instance_context(self, context, period, i)
   if not context then return nil end
   local own = {}
   for name, value in pairs(context) do
-    if tensor.is(value) and value:axes() > 0 and value:size(1) == period then
+    if tensor.is(value) then
+      if value:axes() == 0 or value:size(1) ~= period then
+        check.fail("MG-SHAPE", "%s: context %s has shape %s, expected a row for each of %d instances (give what is "
+          .. "for all as a number or a table)", self.name, tostring(name), show.shape(value:shape()), period)
+      end
       local width = value:count() / period
       local row = core.read(value.handle, (i - 1) % period * width, width)
       own[name] = value:axes() == 1 and row[1] or row
@@ -121,8 +127,18 @@ end
 
 -- Calls the user's function for one instance; errors name the instance.
 local function call_user(self, instance, ...)
-  local ok, message = pcall(self.solve, ...)
+  local ok, message = core.call(self.solve, ...) -- a yield would leave the batch half solved
   if not ok then error(("%s: instance %d: %s"):format(self.name, instance, tostring(message)), 0) end
+end
+
+local function check_entry(self, i, v, j)
+  if v ~= v then bad_answer(self, i, "entry %d is NaN", j) end
+end
+
+local function check_answer(self, i, v, j)
+  if v ~= v or v == math.huge or v == -math.huge then
+    bad_answer(self, i, "z[%d] is %s", j, v ~= v and "NaN" or "infinite")
+  end
 end
 
 local function solve_rows(self, theta, z, context, batch, period)
@@ -130,14 +146,14 @@ local function solve_rows(self, theta, z, context, batch, period)
   for i = 1, batch do
     local row, answer = core.read(theta.handle, (i - 1) * n, n), {}
     for j = 1, n do
-      if row[j] ~= row[j] then bad_answer(self, i, "entry %d is NaN", j) end
+      check_entry(self, i, row[j], j)
       answer[j] = 0
     end
-    call_user(self, i, row, answer, n, instance_context(context, period, i))
+    call_user(self, i, row, answer, n, instance_context(self, context, period, i))
     for j = 1, n do
       local v = answer[j]
       if type(v) ~= "number" then bad_answer(self, i, "z[%d] is a %s, expected a number", j, type(v)) end
-      if v ~= v then bad_answer(self, i, "z[%d] is NaN", j) end
+      check_answer(self, i, v, j)
     end
     if #answer ~= n then bad_answer(self, i, "z has %d entries, expected %d", #answer, n) end
     core.write(z.handle, (i - 1) * n, answer)
@@ -148,10 +164,9 @@ local function solve_pointers(self, theta, z, context, batch, period)
   local ffi = require "mapgrad.ffi"
   local n, source, target = self.n, ffi.pointer(theta), ffi.pointer(z)
   for i = 1, batch do
-    call_user(self, i, source + (i - 1) * n, target + (i - 1) * n, n, instance_context(context, period, i))
-    for j = (i - 1) * n, i * n - 1 do
-      if target[j] ~= target[j] then bad_answer(self, i, "z[%d] is NaN", j - (i - 1) * n) end
-    end
+    for j = 0, n - 1 do check_entry(self, i, source[(i - 1) * n + j], j + 1) end
+    call_user(self, i, source + (i - 1) * n, target + (i - 1) * n, n, instance_context(self, context, period, i))
+    for j = 0, n - 1 do check_answer(self, i, target[(i - 1) * n + j], j) end
   end
 end
 
@@ -325,6 +340,9 @@ local function define(options)
   })
   if (o.n == nil) == (o.shape == nil) then
     check.fail("MG-OPTION", "solver.define: expected one of n and shape")
+  end
+  for i, extent in ipairs(o.shape or {}) do
+    check.value(("solver.define: shape[%d]"):format(i), extent, check.count())
   end
   if o.pointers and not compat.is_luajit then
     check.fail("MG-OPTION", "solver.define: pointers = true needs LuaJIT; leave it out to get lists")

@@ -330,7 +330,7 @@ end
 -- @return what f returns
 function tensor.scope(f, ...)
   local mark = core.scope_begin()
-  local results = compat.pack(pcall(f, ...))
+  local results = compat.pack(core.call(f, ...)) -- not to be left by a yield
   local handles = {}
   for i = 2, results.n do returned(results[i], handles, 1) end
   core.scope_end(mark, handles)

@@ -123,7 +123,11 @@ end
 --- Puts an axis of extent 1 before the given axis (one past the last is allowed).
 function methods.unsqueeze(t, axis)
   local shape = t:shape()
-  table.insert(shape, axis > 0 and axis or #shape + 2 + axis, 1)
+  local place = axis > 0 and axis or #shape + 2 + axis
+  if place < 1 or place > #shape + 1 then
+    check.fail("MG-SHAPE", "unsqueeze: axis %s of a tensor of shape %s", tostring(axis), show.shape(shape))
+  end
+  table.insert(shape, place, 1)
   return apply1(rules.reshape, t, shape)
 end
 

@@ -53,9 +53,7 @@ return function(row)
     if not tensor.is(result) then
       check.fail("MG-TYPE", "%s: forward returned a %s, expected a tensor", operation.name, check.type_of(result))
     end
-    for _, input in ipairs(inputs) do -- a result that is an input would be recorded as its own source
-      if rawequal(result, input) then result = result:detach() end
-    end
+    result = result:detach() -- it may be an input, or kept by forward: its own history is not touched
     local saved = { operation = operation, user = user, positions = positions, shapes = shapes }
     return tape.record(rule, result, inputs, saved)
   end

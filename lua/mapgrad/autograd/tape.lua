@@ -47,7 +47,7 @@ end
 function tape.pause(f, ...)
   local before = recording
   recording = false
-  local results = compat.pack(pcall(f, ...))
+  local results = compat.pack(core.call(f, ...)) -- not to be left by a yield
   recording = before
   if not results[1] then error(results[2], 0) end
   return compat.unpack(results, 2, results.n)

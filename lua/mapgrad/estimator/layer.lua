@@ -31,12 +31,21 @@ local function split_context(self, context)
   return own, { theta = scores(self, truth), n = self.solver.n }
 end
 
-Layer.__call = function(self, x, context)
+-- The samples [samples, batch..., shape], whatever the layer's output.
+local function sample(self, x, context)
   x = tensor.of(x, self.name)
   self.solver:batch_of(x, self.name)
   local own, truth = split_context(self, context)
-  local z = self.operation(scores(self, x), own, truth)
-  return self.output == "mean" and z:mean(1):unsqueeze(1) or z
+  return self.operation(scores(self, x), own, truth)
+end
+
+local function mean(z)
+  return z:mean(1):unsqueeze(1)
+end
+
+Layer.__call = function(self, x, context)
+  local z = sample(self, x, context)
+  return self.output == "mean" and mean(z) or z
 end
 
 --- The MAP state, without noise and without recording: [1, batch..., shape].
@@ -55,8 +64,8 @@ end
 function methods.evaluate(self, x, context)
   if self.evaluation == "map" then return self:map(x, context) end
   return autograd.pause(function()
-    local z = self(x, context)
-    return self.evaluation == "mean" and z:mean(1):unsqueeze(1) or z
+    local z = sample(self, x, context)
+    return self.evaluation == "mean" and mean(z) or z
   end)
 end
 

@@ -28,6 +28,9 @@ function schedule.steps(optimizer, options)
   local o = check.options("optim.schedule.steps", options, {
     epochs = check.any(), factor = check.positive(0.1),
   })
+  if type(o.epochs) ~= "table" then
+    check.fail("MG-TYPE", "optim.schedule.steps: epochs: expected a list of integers, got a %s", type(o.epochs))
+  end
   local before = 0
   for _, epoch in ipairs(o.epochs) do
     check.value("optim.schedule.steps: epochs", epoch, check.count())
