@@ -93,6 +93,34 @@ describe("dropped tensors", function()
   end)
 end)
 
+describe("a finalizer that frees an argument", function()
+  -- A value whose collection calls f: tables have no finalizer on LuaJIT, proxies none on Lua 5.4.
+  local function finalized(f)
+    local new_proxy = rawget(_G, "newproxy")
+    if not new_proxy then return setmetatable({}, { __gc = f }) end
+    local proxy = new_proxy(true)
+    getmetatable(proxy).__gc = f
+    return proxy
+  end
+
+  it("makes the operation an error or lets it through, never more", function()
+    local freed, size = 0, 4 * MIB / core.info().real_bytes
+    for _ = 1, 60 do
+      local x = tensor.ones(size)
+      finalized(function() x:free() end)
+      local ok, message = pcall(function()
+        local once = x:exp()
+        return once, x:exp() -- collections fall into any of three allocations
+      end)
+      if not ok then
+        freed = freed + 1
+        assert.matches("MG-FREED", message, 1, true)
+      end
+    end
+    assert.is_true(freed > 0) -- some collection fell into an operation
+  end)
+end)
+
 describe("a scope", function()
   local function freed(t)
     return not core.is_alive(t.handle)
