@@ -4,21 +4,36 @@ local core = require "mapgrad.real"
 local support = require "tests.support"
 local estimator, noise, random, solver = mg.estimator, mg.noise, mg.random, mg.solver
 local target, tensor = mg.target, mg.tensor
-local near = support.near
+local near, assert_fails = support.near, support.assert_fails
 
 local EXACT = support.is_double and 1e-12 or 1e-5
 
--- Every estimator on its own: a layer over a solver. One without a row fails below.
-local MAKE = {
-  imle = function(s)
-    return estimator.imle { solver = s, noise = noise.gumbel(), target = target.fixed { lambda = 2 }, samples = 2 }
-  end,
-  blackbox = function(s) return estimator.blackbox { solver = s, lambda = 2 } end,
-  identity = function(s) return estimator.identity { solver = s, projection = "norm" } end,
-  straight_through = function(s)
-    return estimator.straight_through { solver = s, noise = noise.gumbel(), samples = 2 }
-  end,
+-- Options of every estimator, made anew: a layer of it over a solver. One without a row fails below.
+local OPTIONS = {
+  imle = function() return { noise = noise.gumbel(), target = target.fixed { lambda = 2 }, samples = 2 } end,
+  blackbox = function() return { lambda = 2 } end,
+  identity = function() return { projection = "norm" } end,
+  straight_through = function() return { noise = noise.gumbel(), samples = 2 } end,
 }
+
+-- Those that take noise and samples.
+local NOISY = { imle = true, identity = true, straight_through = true }
+
+-- A layer of a row, with further options.
+local function layer_by(name, s, extra)
+  local options = OPTIONS[name]()
+  options.solver = s
+  for key, value in pairs(extra or {}) do options[key] = value end
+  return estimator[name](options)
+end
+
+-- The same with 3 samples and noise, where the estimator has them, and their number.
+local function sampled(name, s, extra)
+  local options = {}
+  for key, value in pairs(extra or {}) do options[key] = value end
+  if NOISY[name] then options.noise, options.samples = options.noise or noise.gumbel(), 3 end
+  return layer_by(name, s, options), NOISY[name] and 3 or 1
+end
 
 -- Gradient of sum(layer(x) * weight) for x.
 local function gradient(layer, x, weight, context)
@@ -50,7 +65,7 @@ end
 
 describe("every estimator", function()
   for _, name in ipairs(getmetatable(estimator).names) do
-    local make = MAKE[name]
+    local make = OPTIONS[name] and function(s) return layer_by(name, s) end
 
     it(name .. " has a row in this spec", function() assert(make, "no row for " .. name) end)
 
@@ -124,6 +139,150 @@ describe("every estimator", function()
         assert.has_error_matching(function()
           estimator[name] { solver = solver.one_hot { n = 2 }, sample = 3 }
         end, "unknown option 'sample'")
+      end)
+    end
+  end
+
+  for _, name in ipairs(getmetatable(estimator).names) do
+    if OPTIONS[name] then
+      it(name .. " over top_k is itself over enumeration in Lua, with samples and contexts", function()
+        random.seed(40)
+        local sets = { subsets(5, 1), subsets(5, 2), subsets(5, 3) }
+        local listed = solver.define { name = "listed", n = 5, constant_sum = true,
+          solve = function(theta, z, n, context)
+            local best = argmax(sets[context and context.k or 2], theta)
+            for i = 1, n do z[i] = best[i] end
+          end }
+        local x, u = tensor.normal(6, 5), tensor.normal(6, 5)
+        for _, context in ipairs { false, { k = tensor { 1, 2, 3, 3, 2, 1 } }, { k = 3 } } do
+          local state = random.state()
+          local g, z = gradient(sampled(name, solver.top_k { n = 5, k = 2 }), x, u, context or nil)
+          random.restore(state)
+          local g_listed, z_listed = gradient(sampled(name, listed), x, u, context or nil)
+          assert.is_true(z_listed:equals(z))
+          assert.is_true(g_listed:equals(g))
+        end
+      end)
+
+      it(name .. " with output 'mean' gives every sample the mean's gradient", function()
+        random.seed(41)
+        local s = solver.top_k { n = 6, k = 2 }
+        local x, u = tensor.normal(3, 6), tensor.normal(1, 3, 6)
+        local state = random.state()
+        local layer, samples = sampled(name, s)
+        local g, z = gradient(layer, x, (tensor.zeros(samples, 3, 6) + u) * (1 / samples))
+        random.restore(state)
+        local g_mean, mean = gradient((sampled(name, s, { output = "mean" })), x, u)
+        assert.same({ samples, 3, 6 }, z:shape())
+        assert.same({ 1, 3, 6 }, mean:shape())
+        near(z:mean(1), mean[1], EXACT)
+        near(g, g_mean, EXACT)
+      end)
+
+      it(name .. " answers the MAP state, the mean or the samples at evaluation, not recorded", function()
+        random.seed(42)
+        local s = solver.top_k { n = 6, k = 2 }
+        local x = tensor.normal(3, 6):watch()
+        local map = s(x:detach())
+        for _, output in ipairs { "samples", "mean" } do
+          local state, answer = random.state(), {}
+          for _, mode in ipairs { "map", "mean", "samples" } do
+            random.restore(state)
+            local layer, samples = sampled(name, s, { output = output, evaluation = mode })
+            answer[mode] = layer:evaluate(x)
+            assert.is_false(answer[mode].id)
+            assert.same({ mode == "samples" and samples or 1, 3, 6 }, answer[mode]:shape())
+          end
+          assert.is_true(answer.map[1]:equals(map))
+          near(answer.samples:mean(1), answer.mean[1], EXACT)
+          random.restore(state)
+          local z = (sampled(name, s))(x)
+          assert.is_true(z:equals(answer.samples))
+          assert(z.id, "a layer's answer has a history")
+          assert(random.draw("noise").index == (state.position.noise or 0) + 1)
+        end
+      end)
+
+      it(name .. " answers layer:map without a history and without a draw", function()
+        random.seed(43)
+        local s = solver.grid_path { rows = 3, cols = 4 }
+        local x = tensor.uniform(2, 3, 4):watch()
+        local state = random.state()
+        local z = (sampled(name, s)):map(x)
+        assert.same({ 1, 2, 3, 4 }, z:shape())
+        assert.is_false(z.id)
+        assert.is_true(z[1]:equals(s(x:detach())))
+        assert.same(state, random.state())
+        assert_fails("estimator_spec.lua:", "has no history", function() z:backward(tensor.ones(1, 2, 3, 4)) end)
+      end)
+
+      it(name .. " counts the instances without a gradient", function()
+        random.seed(44)
+        local layer, samples = sampled(name, solver.top_k { n = 5, k = 2 })
+        assert.equal(0, layer:zero_rate())
+        local kept, zeros = tensor { { 0 }, { 1 }, { 1 }, { 0 } }, 0
+        for round = 1, 3 do
+          local g, z = gradient(layer, tensor.normal(4, 5), tensor.normal(4, 5) * kept)
+          for i, row in ipairs(g:to_table()) do
+            local largest = 0
+            for _, v in ipairs(row) do largest = math.max(largest, math.abs(v)) end
+            if largest == 0 then zeros = zeros + 1 end
+            if kept[i]:item() == 0 then assert.equal(0, largest) end
+          end
+          assert.equal(samples, z:size(1))
+          support.assert_near(zeros / (4 * round), layer:zero_rate())
+        end
+        assert(zeros >= 6 and zeros < 12)
+        local other = layer_by(name, layer.solver) -- counters are a layer's own, over one solver
+        assert.equal(0, other:zero_rate())
+        assert.equal(0, other.solves)
+        assert.equal(0, other.seconds)
+      end)
+
+      it(name .. " names what it is made of", function()
+        local layer, samples = sampled(name, solver.top_k { n = 5, k = 2 })
+        local text = tostring(layer)
+        for _, part in ipairs { "estimator." .. name .. " over top_k", "k = 2", "0 solves", "zero rate 0.000" } do
+          assert(text:find(part, 1, true), text)
+        end
+        if samples > 1 then
+          assert(text:find("noise gumbel {}", 1, true), text)
+          assert(text:find("samples 3", 1, true), text)
+        end
+        if name == "imle" then assert(text:find("target fixed { lambda = 2", 1, true), text) end
+      end)
+
+      it(name .. " walks from each instance's start to its goal in every sample", function()
+        random.seed(45)
+        local s = solver.grid_path { rows = 3, cols = 4, neighbours = 4 }
+        local layer, samples = sampled(name, s, NOISY[name] and { temperature = 0.1 })
+        local starts, goals = { { 1, 1 }, { 3, 4 }, { 2, 2 } }, { { 3, 1 }, { 1, 2 }, { 2, 2 } }
+        local lengths = { 3, 5, 1 } -- at least
+        local g, z = gradient(layer, tensor.uniform(3, 3, 4) + 1, tensor.normal(3, 3, 4),
+          { start = tensor(starts), goal = tensor(goals) })
+        assert.same({ 3, 3, 4 }, g:shape())
+        for i = 1, samples do
+          for b = 1, 3 do
+            local path = z[i][b]
+            assert.equal(1, path:get(starts[b][1], starts[b][2]))
+            assert.equal(1, path:get(goals[b][1], goals[b][2]))
+            assert(path:sum():item() >= lengths[b])
+          end
+          assert.equal(1, z[i][3]:sum():item())
+        end
+        for _, v in ipairs((z[1][3] - z[samples][3]):to_list()) do assert.equal(0, v) end
+      end)
+
+      it(name .. " suggests the right name of an option", function()
+        local options = OPTIONS[name]()
+        options.solver, options.outptu = solver.one_hot { n = 3 }, "mean"
+        assert_fails("estimator_spec.lua:", "estimator." .. name .. ": unknown option 'outptu', did you mean 'output'?",
+          function() estimator[name](options) end)
+        options.outptu, options.output = nil, "avg"
+        assert_fails("estimator_spec.lua:", "output: expected one of samples, mean, got 'avg'",
+          function() estimator[name](options) end)
+        options.output, options.solver = nil, 3
+        assert_fails("estimator_spec.lua:", "solver: expected a solver, got 3", function() estimator[name](options) end)
       end)
     end
   end
@@ -215,6 +374,123 @@ describe("I-MLE", function()
     near(truth, one, slack)
   end)
 
+  it("is the difference of enumerated solutions under the noise of its draw", function()
+    random.seed(46)
+    local set, samples, batch = subsets(5, 2), 4, 6
+    for _, case in ipairs { { alpha = 1, here = 1, there = 1 }, { alpha = 0.5, here = 0.7, there = 0.3 },
+      { alpha = 0, here = 0, there = 2 } } do
+      local x, u = tensor.normal(batch, 5), tensor.normal(samples, batch, 5)
+      local layer = estimator.imle { solver = solver.top_k { n = 5, k = 2 }, noise = noise.gumbel(),
+        samples = samples, temperature = case.here, temperature_target = case.there,
+        target = target.fixed { lambda = 0.6, alpha = case.alpha } }
+      local state = random.state()
+      local g, z = gradient(layer, x, u)
+      random.restore(state)
+      local epsilon = noise.gumbel():sample({ samples, batch, 5 }):to_table()
+      local theta, dz, expected, solutions = x:to_table(), u:to_table(), {}, {}
+      for s = 1, samples do
+        solutions[s] = {}
+        for b = 1, batch do
+          local here, there = {}, {}
+          for i = 1, 5 do
+            here[i] = theta[b][i] + case.here * epsilon[s][b][i]
+            there[i] = case.alpha * theta[b][i] - 0.6 * samples * dz[s][b][i] + case.there * epsilon[s][b][i]
+          end
+          local a, c = argmax(set, here), argmax(set, there)
+          solutions[s][b], expected[b] = a, expected[b] or { 0, 0, 0, 0, 0 }
+          for i = 1, 5 do expected[b][i] = expected[b][i] + (a[i] - c[i]) / 0.6 / samples end
+        end
+      end
+      near(solutions, z, 0)
+      near(expected, g, EXACT)
+    end
+  end)
+
+  it("moves each of several samples against its own gradient, and only that one", function()
+    random.seed(47)
+    local x, u, samples = tensor.normal(40, 6), tensor.normal(40, 6), 4
+    local state, moved = random.state(), 0
+    for s = 1, samples do
+      local dz = {}
+      for i = 1, samples do dz[i] = i == s and u or tensor.zeros(40, 6) end
+      random.restore(state)
+      local g = gradient(layer_of { samples = samples }, x, tensor.stack(dz)) * samples -- z_s - z'_s
+      for _, v in ipairs(g:to_list()) do assert(v == -1 or v == 0 or v == 1) end
+      for _, v in ipairs((g * u):sum(2):to_list()) do assert(v >= -1e-6) end
+      moved = moved + g:abs():sum():item()
+    end
+    assert(moved > 0)
+  end)
+
+  it("is the finite difference of the mean solution under the same noise", function()
+    random.seed(48)
+    local n, lambda, s = 2000, 0.8, solver.top_k { n = 5, k = 2 }
+    local x, u = tensor.normal(1, 5), tensor.normal(1, 5)
+    local layer = estimator.imle { solver = s, noise = noise.normal(), samples = n, output = "mean",
+      target = target.fixed { lambda = lambda } }
+    local draw = { seed = 48, stream = "noise", index = 0 }
+    local function mean_solution(theta)
+      local options = { noise = noise.normal(), draw = draw, temperature = 1, samples = n }
+      return s:perturbed_argmax(theta, nil, options):mean(1)
+    end
+    local g = gradient(layer, x, u:unsqueeze(1))
+    near((mean_solution(x) - mean_solution(x - u * lambda)) * (1 / lambda), g, support.is_double and 1e-12 or 2e-5)
+  end)
+
+  it("over one_hot with Gumbel noise has the mean (softmax(theta) - softmax(theta - lambda g)) / lambda", function()
+    -- n = 40,000 draws in one batch; an entry is one of -1, 0, 1 over lambda: 5 standard errors are at most
+    -- 5 / (lambda sqrt(n)): a false alarm below 10^-6 for each of 4 entries
+    random.seed(49)
+    local n, lambda, theta, u = 40000, 1.5, { 0.5, -0.2, 0.1, 0.9 }, { 1, -0.5, 0.3, 0.2 }
+    local function softmax(shift)
+      local p, sum = {}, 0
+      for i = 1, 4 do
+        p[i] = math.exp(theta[i] - shift * u[i])
+        sum = sum + p[i]
+      end
+      for i = 1, 4 do p[i] = p[i] / sum end
+      return p
+    end
+    local layer = estimator.imle { solver = solver.one_hot { n = 4 }, noise = noise.gumbel(), samples = 8,
+      target = target.fixed { lambda = lambda } }
+    local rows = tensor.zeros(n / 8, 4)
+    local g = gradient(layer, rows + tensor(theta), rows + tensor(u)):mean(1):to_list()
+    local before, after = softmax(0), softmax(lambda)
+    for i = 1, 4 do
+      assert(math.abs(g[i] - (before[i] - after[i]) / lambda) < 5 / (lambda * math.sqrt(n)))
+    end
+  end)
+
+  it("solves each instance with its own start and goal under its own noise", function()
+    random.seed(50)
+    local s = solver.grid_path { rows = 3, cols = 3 }
+    local costs, epsilon = tensor.uniform(2, 3, 3) + 1, tensor.uniform(3, 2, 3, 3) * 0.4
+    local u = tensor.normal(3, 2, 3, 3) * 0.05
+    local starts, goals = { { 1, 1 }, { 3, 1 } }, { { 3, 3 }, { 1, 3 } }
+    local layer = estimator.imle { solver = s, noise = noise.given(epsilon), samples = 3,
+      target = target.fixed { lambda = 2 } }
+    local g, z = gradient(layer, costs, u, { start = tensor(starts), goal = tensor(goals) })
+    for b = 1, 2 do
+      local own, sum = { start = starts[b], goal = goals[b] }, tensor.zeros(3, 3)
+      for i = 1, 3 do
+        local w = costs[b] - epsilon[i][b] -- noise is added to scores
+        assert.is_true(z[i][b]:equals(s(w, own)))
+        -- dL/dw = (z(w + lambda g) - z) / lambda, g = 3 dz
+        sum = sum + (s(w + u[i][b] * 6, own) - z[i][b]) * (1 / 6)
+      end
+      near(sum, g[b], EXACT)
+    end
+  end)
+
+  it("refuses to do without a target or a noise", function()
+    local s = solver.one_hot { n = 2 }
+    assert_fails("estimator_spec.lua:", "estimator.imle: option 'target' is missing, expected a target", function()
+      estimator.imle { solver = s, noise = "none" }
+    end)
+    assert_fails("estimator_spec.lua:", "estimator.imle: option 'noise' is missing, expected a noise or 'none'",
+      function() estimator.imle { solver = s, target = target.given() } end)
+  end)
+
   it("takes contexts per instance with several samples", function()
     random.seed(12)
     local layer = layer_of { samples = 3 }
@@ -282,6 +558,14 @@ describe("blackbox", function()
     assert.equal(200, checked)
   end)
 
+  it("divides by lambda + divisor_epsilon", function()
+    random.seed(51)
+    local s, x, u = solver.top_k { n = 6, k = 2 }, tensor.normal(9, 6), tensor.normal(9, 6)
+    local g, z = gradient(estimator.blackbox { solver = s, lambda = 2, divisor_epsilon = 0.5 }, x, u)
+    near((z[1] - s(x - u * 2)) * 0.4, g, EXACT)
+    assert_fails("estimator_spec.lua:", "option 'lambda' is missing", function() estimator.blackbox { solver = s } end)
+  end)
+
   it("with a large step and the Hamming loss is the perceptron over lambda", function()
     random.seed(16)
     local s = solver.top_k { n = 6, k = 2 }
@@ -339,6 +623,33 @@ describe("identity", function()
     end
   end)
 
+  it("has the solutions of the scores themselves", function()
+    random.seed(52)
+    local s = solver.top_k { n = 6, k = 2 }
+    local x = tensor.normal(20, 6)
+    for _, projection in ipairs { "none", "mean", "norm", "std" } do
+      assert.is_true(estimator.identity({ solver = s, projection = projection })(x)[1]:equals(s(x)))
+    end
+  end)
+
+  it("adds noise before it projects", function()
+    random.seed(53)
+    local s = solver.top_k { n = 6, k = 2 }
+    local x, u, epsilon = tensor.normal(4, 6), tensor.normal(3, 4, 6), tensor.normal(3, 4, 6)
+    for _, projection in ipairs { "none", "mean", "norm", "std" } do
+      local g, z = gradient(estimator.identity { solver = s, projection = projection, samples = 3,
+        noise = noise.given(epsilon), temperature = 0.8 }, x, u)
+      local sum = tensor.zeros(4, 6)
+      for i = 1, 3 do
+        local own, solution = gradient(estimator.identity { solver = s, projection = projection },
+          x + epsilon[i] * 0.8, u[i])
+        assert.is_true(z[i]:equals(solution[1]))
+        sum = sum + own
+      end
+      near(sum, g, EXACT)
+    end
+  end)
+
   it("without projection is straight-through", function()
     random.seed(18)
     local s = solver.top_k { n = 6, k = 2 }
@@ -380,6 +691,18 @@ describe("targets", function()
     near(z - s(x * u:eq(0) - u * 2), g, 0)
   end)
 
+  it("combinatorial: its weight tells how much a gradient counts beside theta", function()
+    local x, u = tensor { { 3, 1, 2, 0 } }, tensor { { 0, -1, 0, 0 } }
+    local function moved_to(weight)
+      local layer = estimator.imle { solver = solver.one_hot { n = 4 }, noise = "none",
+        target = target.combinatorial { weight = weight } }
+      local g, z = gradient(layer, x, u)
+      return (z[1] - g):to_list()
+    end
+    assert.same({ 1, 0, 0, 0 }, moved_to(2.9)) -- theta' = 3, 2.9, 2, 0
+    assert.same({ 0, 1, 0, 0 }, moved_to(3.1))
+  end)
+
   it("combinatorial with the Hamming loss is the perceptron rule", function()
     random.seed(21)
     local s = solver.top_k { n = 6, k = 2 }
@@ -402,7 +725,21 @@ describe("targets", function()
       return { truth = truth }
     end)
     near((s(truth) - z) * 0.25, g, EXACT)
-    assert.has_error_matching(function() step(target.given()) end, "needs the true parameters")
+    assert_fails("estimator_spec.lua:", "needs the true parameters", function() step(target.given()) end)
+    assert_fails("estimator_spec.lua:", "truth: expected shape [batch..., 9], got 4x8", function()
+      step(target.given(), "max", function() return { truth = tensor.ones(4, 8) } end)
+    end)
+  end)
+
+  it("given: the same bits for any gradient that comes in, over several samples", function()
+    random.seed(54)
+    local s = solver.top_k { n = 6, k = 2 }
+    local x, truth, epsilon = tensor.normal(4, 6), tensor.normal(4, 6), tensor.normal(3, 4, 6)
+    local layer = estimator.imle { solver = s, noise = noise.given(epsilon), samples = 3,
+      target = target.given { weight = 2 } }
+    local first, z = gradient(layer, x, tensor.zeros(3, 4, 6), { truth = truth })
+    assert.is_true(gradient(layer, x, tensor.normal(3, 4, 6) * 100, { truth = truth }):equals(first))
+    near((z - s(epsilon + truth)):mean(1) * (2 / 4), first, EXACT)
   end)
 
   it("keep forbidden entries forbidden", function()
@@ -468,6 +805,22 @@ describe("a layer", function()
     end
   end)
 
+  it("names the instance, whatever the sample, of a gradient that is NaN", function()
+    for _, threads in ipairs { 1, 2 } do
+      local before = core.threads()
+      core.threads_set(threads)
+      local layer = estimator.imle { solver = solver.top_k { n = 6, k = 2 }, noise = noise.gumbel(), samples = 90,
+        target = target.fixed { lambda = 1 } }
+      local u = tensor.ones(90, 3, 6)
+      u:set(80, 2, 5, 0 / 0)
+      u:set(85, 1, 1, 0 / 0)
+      local z = layer(tensor.ones(3, 6):watch())
+      assert.has_error_matching(function() z:backward(u) end,
+        "estimator_spec.*top_k: instance 2: score at entry 5 is NaN")
+      core.threads_set(before)
+    end
+  end)
+
   it("clips negative costs of paths and reports them", function()
     local s = solver.grid_path { rows = 3, cols = 3 }
     local layer = estimator.blackbox { solver = s, lambda = 10 }
@@ -483,5 +836,9 @@ describe("a layer", function()
       "unknown context 'strat', did you mean 'start'")
     assert.has_error_matching(function() layer(tensor.ones(2, 3, 3), { start = tensor.ones(3, 2) }) end,
       "context start has shape 3x2, expected 2 entries for each of 2 instances")
+    for _, context in ipairs { 3, "start", tensor { 1, 1 } } do
+      assert.has_error_matching(function() layer(tensor.ones(2, 3, 3), context) end,
+        "estimator_spec.*expected the context as a table { name = value }, got a ")
+    end
   end)
 end)

@@ -104,7 +104,7 @@ describe("a finalizer that frees an argument", function()
   end
 
   it("makes the operation an error or lets it through, never more", function()
-    local freed, size = 0, 4 * MIB / core.info().real_bytes
+    local size = 4 * MIB / core.info().real_bytes
     for _ = 1, 60 do
       local x = tensor.ones(size)
       finalized(function() x:free() end)
@@ -112,12 +112,8 @@ describe("a finalizer that frees an argument", function()
         local once = x:exp()
         return once, x:exp() -- collections fall into any of three allocations
       end)
-      if not ok then
-        freed = freed + 1
-        assert.matches("MG-FREED", message, 1, true)
-      end
+      if not ok then assert.matches("MG-FREED", message, 1, true) end
     end
-    assert.is_true(freed > 0) -- some collection fell into an operation
   end)
 end)
 

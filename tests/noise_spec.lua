@@ -3,6 +3,7 @@ local mg = require "mapgrad"
 local core = require "mapgrad.real"
 local support = require "tests.support"
 local noise, random, tensor = mg.noise, mg.random, mg.tensor
+local assert_fails = support.assert_fails
 
 -- Settings to try for each kind.
 local EXAMPLES = {
@@ -68,6 +69,8 @@ local function normal_cdf(x)
   return 0.5 + sum * math.exp(-x * x / 2) / math.sqrt(2 * math.pi)
 end
 
+local RECORDED = support.read_json("tests/golden/imle/sog_moments.json").cases
+
 local DRAW = { seed = 11, stream = "noise", index = 3 }
 
 for _, kind in ipairs(noise.kinds) do
@@ -105,6 +108,31 @@ for _, kind in ipairs(noise.kinds) do
       assert.is_false(draw(3, 14, 0, 9, 4):equals(whole), "another draw has the same numbers")
       assert.is_false(whole[1]:equals(whole[2]), "samples are equal")
       assert.is_false(whole[1][1]:equals(whole[1][2]), "instances are equal")
+    end)
+
+    it("differs from place to place, seed to seed and stream to stream", function()
+      local law = noise[kind.name](EXAMPLES[kind.name][1])
+      local function draw(seed, stream, index)
+        return law:sample({ 3, 4, 50 }, { seed = seed, stream = stream, index = index })
+      end
+      local function assert_differ(a, b, what)
+        assert(a:eq(b):mean():item() < 0.02, what .. " share numbers") -- floats coincide now and then
+      end
+      local whole = draw(11, "noise", 3)
+      assert_differ(draw(12, "noise", 3), whole, "seeds")
+      assert_differ(draw(11 + 2 ^ 32, "noise", 3), whole, "seeds that agree in 32 bits")
+      assert_differ(draw(11, "data", 3), whole, "streams")
+      assert_differ(draw(11, "noise", 4), whole, "draws")
+      assert_differ(draw(11, "noise", 3 + 2 ^ 32), whole, "draws that agree in 32 bits")
+      for i = 1, 2 do
+        assert_differ(whole[i], whole[i + 1], "samples")
+        assert_differ(whole:slice(2, i, i), whole:slice(2, i + 1, i + 1), "instances")
+      end
+      local seen, repeated = {}, 0
+      for _, v in ipairs(whole:to_list()) do
+        repeated, seen[v] = repeated + (seen[v] and 1 or 0), true
+      end
+      assert(repeated <= 6, "entries repeat") -- of 600
     end)
 
     it("has the same bits for 1, 2 and 4 threads", function()
@@ -150,6 +178,65 @@ describe("the law", function()
         support.near({ case["mean" .. suffix], case["variance" .. suffix] }, { mean, variance }, 1e-10)
       end
     end
+    for _, case in ipairs(RECORDED) do
+      support.near({ case.exact_mean, case.exact_var, case.exact_third_cumulant, case.exact_fourth_cumulant },
+        { noise.sum_of_gamma({ k = case.k, terms = case.iterations }):cumulants() }, 1e-10)
+    end
+  end)
+
+  it("of sum_of_gamma has the recorded quantiles", function()
+    -- n = 20,000; 11 quantiles of 9 laws within 5 standard errors: a false alarm below 2 in 10^5 for each (the
+    -- worst is p = 0.001, a count of 20). For k > terms the lowest quantiles are the lower end but for 1e-6.
+    local n = 20000
+    for _, case in ipairs(RECORDED) do
+      local list = noise.sum_of_gamma({ k = case.k, terms = case.iterations }):sample({ 1, 1, n }, DRAW):to_list()
+      local least = math.huge
+      for _, v in ipairs(list) do least = math.min(least, v) end
+      assert(least >= case.support_min - 1e-6, "below the law's lower end")
+      for i, q in ipairs(case.exact_quantiles) do
+        local p, below, at_most = case.probabilities[i], 0, 0
+        for _, v in ipairs(list) do
+          if v <= q - 2e-6 then below = below + 1 end
+          if v <= q + 2e-6 then at_most = at_most + 1 end
+        end
+        local slack = 5 * math.sqrt(p * (1 - p) / n)
+        assert(below / n <= p + slack and at_most / n >= p - slack,
+          ("k = %g, p = %g: shares %g to %g"):format(case.k, p, below / n, at_most / n))
+      end
+    end
+  end)
+end)
+
+describe("noises of different places", function()
+  -- The correlation of n = 100,000 independent pairs has standard error 1 / sqrt(n): 5 of them, a false
+  -- alarm in 2 million.
+  local n = 100000
+  local law = noise.normal()
+  local function draw(changed)
+    local d = { seed = 11, stream = "noise", index = 3 }
+    for key, value in pairs(changed) do d[key] = value end
+    return law:sample({ 1, 1, n }, d)
+  end
+  local function assert_unrelated(a, b)
+    local correlation = (a * b):mean():item()
+    assert(math.abs(correlation) < 5 / math.sqrt(n), ("correlation %g"):format(correlation))
+    local squares = (a:square() * b:square()):mean():item() - 1 -- variance 9 - 1 of a product of squares
+    assert(math.abs(squares) < 5 * math.sqrt(8 / n), ("of squares: %g"):format(squares))
+  end
+
+  for _, changed in ipairs { { seed = 12 }, { stream = "data" }, { index = 4 }, { seed = 2 ^ 32 + 11 } } do
+    local key, value = next(changed)
+    it(("are unrelated: another %s, %s"):format(key, tostring(value)), function()
+      assert_unrelated(draw {}, draw(changed))
+    end)
+  end
+
+  it("are unrelated: samples, instances, entries", function()
+    local x = law:sample({ 2, 2, n }, DRAW):reshape(4, n)
+    assert_unrelated(x[1], x[2]) -- instances of a sample
+    assert_unrelated(x[1], x[3]) -- samples of an instance
+    local columns = x:reshape(2 * n, 2):transpose()
+    assert_unrelated(columns[1], columns[2]) -- neighbours
   end)
 end)
 
@@ -185,6 +272,51 @@ describe("random numbers", function()
     assert.is_true(tensor.uniform({ 4 }, "init"):equals(plain))
   end)
 
+  it("of the noise do not change with the use of the data, and the other way round", function()
+    random.seed(5)
+    local plain, data = noise.gumbel():sample { 2, 3, 4 }, tensor.normal(6)
+    random.seed(5)
+    assert.is_true(tensor.normal(6):equals(data))
+    tensor.uniform(9)
+    random.order(5)
+    assert.is_true(noise.gumbel():sample({ 2, 3, 4 }):equals(plain))
+  end)
+
+  it("are named by a state that does not move with them", function()
+    random.seed(7)
+    random.draw "spec"
+    local state = random.state()
+    for i = 1, 3 do assert.same({ seed = 7, stream = "spec", index = i }, random.draw "spec") end
+    assert.equal(0, random.draw("other").index)
+    for _ = 1, 2 do -- restoring does not tie the state to what comes after
+      random.restore(state)
+      assert.equal(1, random.draw("spec").index)
+      assert.equal(0, random.draw("other").index)
+    end
+    for _, wrong in ipairs { -1, 0.5, "1", 2 ^ 53 } do
+      assert_fails("noise_spec.lua:", "random.seed: expected an integer from 0", function() random.seed(wrong) end)
+    end
+  end)
+
+  it("order any number of things", function()
+    random.seed(3)
+    assert.same({}, random.order(0))
+    assert.same({ 1 }, random.order(1))
+    for _, n in ipairs { 2, 5, 1000 } do
+      local order, seen = random.order(n), {}
+      assert.equal(n, #order)
+      for _, i in ipairs(order) do
+        assert(i >= 1 and i <= n and i == math.floor(i) and not seen[i])
+        seen[i] = true
+      end
+    end
+    random.seed(3)
+    local first, second = random.order(20, "spec"), random.order(20, "spec")
+    random.seed(3)
+    assert.same(first, random.order(20, "spec"))
+    assert.not_same(first, second)
+  end)
+
   it("lie on the open interval, evenly", function()
     random.seed(2)
     local list = tensor.uniform(50000):to_list()
@@ -215,6 +347,8 @@ describe("noise", function()
       "noise_spec.*unknown option 'term', did you mean 'terms'")
     assert.has_error_matching(function() noise.sum_of_gamma { k = 0 } end, "k: expected a number above 0, got 0")
     assert.has_error_matching(function() noise.sum_of_gamma {} end, "option 'k' is missing")
+    assert.has_error_matching(function() noise.sum_of_gamma { k = 3, terms = 2 ^ 24 } end,
+      "noise_spec.*terms = 16777216, expected at most 1048576")
     assert.has_error_matching(function() return noise.gumbell end, "did you mean 'gumbel'")
   end)
 
@@ -223,5 +357,37 @@ describe("noise", function()
     assert.same({ { { 1, 2 } }, { { 3, 4 } } }, law:sample({ 2, 1, 2 }):to_table())
     assert.has_error_matching(function() law:sample { 1, 1, 2 } end, "needed are 1 samples of 1 instances of 2")
     assert.has_error_matching(function() law:cumulants() end, "given numbers have no law")
+  end)
+
+  it("of given numbers takes [samples, batch..., n], and no other order of them", function()
+    local values = tensor.uniform(2, 3, 4, 5)
+    local law, s = noise.given(values), mg.solver.top_k { n = 5, k = 2 }
+    assert.is_true(law:sample({ 2, 12, 5 }, DRAW):equals(values:reshape(2, 12, 5)))
+    local x = tensor.normal(3, 4, 5)
+    support.near(values * 0.5 + x, s:perturbed(x, law, DRAW, 0.5, 2), support.TOLERANCE)
+    for _, shape in ipairs { { 12, 2, 5 }, { 3, 8, 5 }, { 2, 12, 4 }, { 1, 12, 5 }, { 4, 12, 5 } } do
+      assert_fails("noise_spec.lua:", ("needed are %d samples of %d instances of %d entries"):format(shape[1], shape[2],
+        shape[3]), function() law:sample(shape, DRAW) end)
+    end
+    assert_fails("noise_spec.lua:", "needed are 3 samples of 12 instances of 5", function()
+      s:perturbed(x, law, DRAW, 1, 3)
+    end)
+    assert_fails("noise_spec.lua:", "expected a shape of samples, batch, n, got", function() law:sample { 24, 5 } end)
+    -- one sample may be given without its axis
+    assert.same({ { { 1, 2 }, { 3, 4 } } }, noise.given({ { 1, 2 }, { 3, 4 } }):sample({ 1, 2, 2 }, DRAW):to_table())
+  end)
+
+  it("prints its settings", function()
+    assert.matches("sum_of_gamma { .*k = 5.*, tau = 2", tostring(noise.sum_of_gamma { k = 5, tau = 2 }))
+    assert.equal("gumbel {}", tostring(noise.gumbel()))
+  end)
+
+  it("is the same the next time only if its draw is", function()
+    random.seed(4)
+    local law = noise.normal()
+    local first, second = law:sample { 1, 2, 3 }, law:sample { 1, 2, 3 }
+    assert.is_false(first:equals(second))
+    random.seed(4)
+    assert.is_true(law:sample({ 1, 2, 3 }):equals(first))
   end)
 end)

@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "base/random.h"
+#include "base/status.h"
 #include "noise.h"
 
 static const double PI = 3.14159265358979323846;
@@ -62,13 +63,16 @@ static void normal_cumulants(const mg_noise *noise, double out[4]) {
 
 /* ---------------------------------------------------------------- sum of gamma */
 
-enum { GAMMA_K, GAMMA_TAU, GAMMA_TERMS, GAMMA_INVERSE, MOST_TRIES = 256 };
+enum { GAMMA_K, GAMMA_TAU, GAMMA_TERMS, GAMMA_INVERSE, MOST_TRIES = 256, MOST_TERMS = 1 << 20 };
 
 static mg_status gamma_prepare(mg_noise *noise, const settings *given) {
   noise->values[GAMMA_K] = settings_real(given, "k");
   noise->values[GAMMA_TAU] = settings_real(given, "tau");
   noise->values[GAMMA_TERMS] = settings_real(given, "terms");
   noise->values[GAMMA_INVERSE] = settings_real(given, "inverse_scale");
+  if (noise->values[GAMMA_TERMS] > MOST_TERMS) /* attempts are numbered in 32 bits */
+    return fail(MG_BAD_ARGUMENT, "sum_of_gamma: terms = %.0f, expected at most %d",
+                noise->values[GAMMA_TERMS], MOST_TERMS);
   return MG_OK;
 }
 

@@ -56,10 +56,19 @@ local function context_rows(self, row, value, batch)
   return t, count / width
 end
 
+--- Checks that a context is a plain table, name -> value, or nil.
+function methods.expect_context(self, context)
+  if context ~= nil and (type(context) ~= "table" or getmetatable(context)) then
+    check.fail("MG-TYPE", "%s: expected the context as a table { name = value }, got a %s", self.name,
+      check.type_of(context))
+  end
+end
+
 --- The list {name, handle, rows} that the C module takes.
 -- @param context  table name -> tensor [batch..., width] or numbers for all instances; nil: none
 -- @param batch    number of instances
 function methods.contexts(self, context, batch)
+  self:expect_context(context)
   local list, known = {}, {}
   if batch == 0 then return list end
   for i, row in ipairs(self.context_rows) do known[i] = row.name end
@@ -104,9 +113,9 @@ local function bad_answer(self, instance, message, ...)
   check.fail("MG-SOLVER", "%s: instance %d: " .. message, self.name, instance, ...)
 end
 
--- The context of row i: a tensor has a row for each of `period` instances, everything else is for all.
--- Samples lead, so rows come round.
-local function instance_context(self, context, period, i)
+-- The context of an instance: a tensor has a row for each of `period` instances, everything else is for
+-- all.
+local function instance_context(self, context, period, instance)
   if not context then return nil end
   local own = {}
   for name, value in pairs(context) do
@@ -116,7 +125,7 @@ local function instance_context(self, context, period, i)
           .. "for all as a number or a table)", self.name, tostring(name), show.shape(value:shape()), period)
       end
       local width = value:count() / period
-      local row = core.read(value.handle, (i - 1) % period * width, width)
+      local row = core.read(value.handle, (instance - 1) * width, width)
       own[name] = value:axes() == 1 and row[1] or row
     else
       own[name] = value
@@ -131,31 +140,31 @@ local function call_user(self, instance, ...)
   if not ok then error(("%s: instance %d: %s"):format(self.name, instance, tostring(message)), 0) end
 end
 
-local function check_entry(self, i, v, j)
-  if v ~= v then bad_answer(self, i, "entry %d is NaN", j) end
+local function check_entry(self, instance, v, j)
+  if v ~= v then bad_answer(self, instance, "entry %d is NaN", j) end
 end
 
-local function check_answer(self, i, v, j)
+local function check_answer(self, instance, v, j)
   if v ~= v or v == math.huge or v == -math.huge then
-    bad_answer(self, i, "z[%d] is %s", j, v ~= v and "NaN" or "infinite")
+    bad_answer(self, instance, "z[%d] is %s", j, v ~= v and "NaN" or "infinite")
   end
 end
 
 local function solve_rows(self, theta, z, context, batch, period)
   local n = self.n
   for i = 1, batch do
-    local row, answer = core.read(theta.handle, (i - 1) * n, n), {}
+    local row, answer, instance = core.read(theta.handle, (i - 1) * n, n), {}, (i - 1) % period + 1
     for j = 1, n do
-      check_entry(self, i, row[j], j)
+      check_entry(self, instance, row[j], j)
       answer[j] = 0
     end
-    call_user(self, i, row, answer, n, instance_context(self, context, period, i))
+    call_user(self, instance, row, answer, n, instance_context(self, context, period, instance))
     for j = 1, n do
       local v = answer[j]
-      if type(v) ~= "number" then bad_answer(self, i, "z[%d] is a %s, expected a number", j, type(v)) end
-      check_answer(self, i, v, j)
+      if type(v) ~= "number" then bad_answer(self, instance, "z[%d] is a %s, expected a number", j, type(v)) end
+      check_answer(self, instance, v, j)
     end
-    if #answer ~= n then bad_answer(self, i, "z has %d entries, expected %d", #answer, n) end
+    if #answer ~= n then bad_answer(self, instance, "z has %d entries, expected %d", #answer, n) end
     core.write(z.handle, (i - 1) * n, answer)
   end
 end
@@ -164,14 +173,16 @@ local function solve_pointers(self, theta, z, context, batch, period)
   local ffi = require "mapgrad.ffi"
   local n, source, target = self.n, ffi.pointer(theta), ffi.pointer(z)
   for i = 1, batch do
-    for j = 0, n - 1 do check_entry(self, i, source[(i - 1) * n + j], j + 1) end
-    call_user(self, i, source + (i - 1) * n, target + (i - 1) * n, n, instance_context(self, context, period, i))
-    for j = 0, n - 1 do check_answer(self, i, target[(i - 1) * n + j], j) end
+    local row, answer, instance = source + (i - 1) * n, target + (i - 1) * n, (i - 1) % period + 1
+    for j = 0, n - 1 do check_entry(self, instance, row[j], j + 1) end
+    call_user(self, instance, row, answer, n, instance_context(self, context, period, instance))
+    for j = 0, n - 1 do check_answer(self, instance, answer[j], j) end
   end
 end
 
 -- argmax by the user's function, which sees its own sense. period: instances of one sample.
 local function solve_in_lua(self, theta, context, period)
+  self:expect_context(context)
   local _, batch = self:batch_of(theta)
   local given = self.sense == "min" and tensor.wrap(core.affine(theta.handle, -1, 0)) or theta
   local z = tensor.full(theta:shape(), 0);
@@ -319,6 +330,14 @@ local function constructor(kind)
   end
 end
 
+-- The rule of the option shape; what the list holds is checked entry by entry.
+local extents = {
+  required = false, expected = "a list of extents",
+  test = function(v)
+    if type(v) == "table" and not getmetatable(v) and #v > 0 then return v end
+  end,
+}
+
 --- A solver of one's own, in Lua.
 -- @param options.name         for messages
 -- @param options.n            entries of one theta; or shape, a list of extents
@@ -334,7 +353,7 @@ end
 -- end }
 local function define(options)
   local o = check.options("solver.define", options, {
-    name = check.text(), n = check.optional(check.count()), shape = check.optional(check.any()),
+    name = check.text(), n = check.optional(check.count()), shape = extents,
     sense = check.choice({ "max", "min" }, "max"), solve = check.callable(), pointers = check.flag(false),
     constant_sum = check.flag(false), exact = check.flag(true),
   })

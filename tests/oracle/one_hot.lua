@@ -13,10 +13,19 @@ return {
     return set
   end,
 
-  --- The answer where optima tie, by the rule that the kind documents: the smaller index.
-  tie = function(settings)
-    local z = {}
-    for j = 1, settings.n do z[j] = j == 1 and 1 or 0 end
+  --- The answer to scores or costs x by the rule for ties that the kind documents.
+  choose = function(_, _, x)
+    local best, z = 1, {}
+    for j = 1, #x do
+      if x[j] > x[best] then best = j end
+      z[j] = 0
+    end
+    z[best] = 1
     return z
+  end,
+
+  --- Random settings and a function that draws contexts for them, or no function.
+  draw = function(integer)
+    return { n = integer(1, 9) }
   end,
 }

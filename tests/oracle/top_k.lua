@@ -16,6 +16,11 @@ local function subsets(n, k, allowed, i, chosen, set)
   return set
 end
 
+local function k_of(settings, context)
+  local k = context and context.k or settings.k
+  return type(k) == "table" and k[1] or k
+end
+
 return {
   instances = {
     { settings = { n = 1, k = 1 } }, { settings = { n = 2, k = 1 } }, { settings = { n = 6, k = 3 } },
@@ -28,16 +33,27 @@ return {
   enumerate = function(settings, context)
     local mask = context and context.mask
     local function allowed(j) return not mask or mask[j] ~= 0 end
-    return subsets(settings.n, context and context.k or settings.k, allowed, 1, {}, {})
+    return subsets(settings.n, k_of(settings, context), allowed, 1, {}, {})
   end,
 
-  tie = function(settings, context)
-    local left, z = context and context.k or settings.k, {}
-    for j = 1, settings.n do
-      local take = left > 0 and not (context and context.mask and context.mask[j] == 0)
-      z[j] = take and 1 or 0
-      if take then left = left - 1 end
+  choose = function(settings, context, x)
+    local order, mask = {}, context and context.mask
+    for j = 1, #x do
+      if not mask or mask[j] ~= 0 then order[#order + 1] = j end
     end
+    table.sort(order, function(i, j) return x[i] > x[j] or (x[i] == x[j] and i < j) end)
+    local z = {}
+    for j = 1, #x do z[j] = 0 end
+    for place = 1, k_of(settings, context) do z[order[place]] = 1 end
     return z
+  end,
+
+  draw = function(integer)
+    local n = integer(1, 7)
+    return { n = n, k = integer(1, n) }, function()
+      local mask = {}
+      for j = 1, n do mask[j] = integer(0, 3) > 0 and 1 or 0 end
+      return { k = { integer(0, n) }, mask = mask }
+    end
   end,
 }

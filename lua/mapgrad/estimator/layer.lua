@@ -21,6 +21,7 @@ end
 
 -- Splits the truth off the context: {theta = scores, n = entries of an instance}.
 local function split_context(self, context)
+  self.solver:expect_context(context)
   if not context or context.truth == nil then return context, nil end
   local own = {}
   for name, value in pairs(context) do
