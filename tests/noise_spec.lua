@@ -122,6 +122,7 @@ for _, kind in ipairs(noise.kinds) do
       assert_differ(draw(12, "noise", 3), whole, "seeds")
       assert_differ(draw(11 + 2 ^ 32, "noise", 3), whole, "seeds that agree in 32 bits")
       assert_differ(draw(11, "data", 3), whole, "streams")
+      assert_differ(draw(11, "qekrrkp", 3), draw(11, "zlfvswx", 3), "streams whose hashes agree in 32 bits")
       assert_differ(draw(11, "noise", 4), whole, "draws")
       assert_differ(draw(11, "noise", 3 + 2 ^ 32), whole, "draws that agree in 32 bits")
       for i = 1, 2 do
