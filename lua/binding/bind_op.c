@@ -102,100 +102,6 @@ static int reduce_vjp(lua_State *L) {
   return handle_done(L, S, h);
 }
 
-/* The list of row numbers (from 1) at index, as numbers from 0 in a userdata left on the stack. */
-static int64_t *check_rows(lua_State *L, int index, int64_t *count) {
-  check_list(L, index);
-  *count = (int64_t)lua_rawlen(L, index);
-  int64_t *rows = compat_new_userdata(L, (size_t)(*count ? *count : 1) * sizeof *rows);
-  for (int64_t i = 0; i < *count; i++) {
-    lua_rawgeti(L, index, (int)(i + 1));
-    rows[i] = check_integer(L, -1) - 1;
-    lua_pop(L, 1);
-  }
-  return rows;
-}
-
-static int take(lua_State *L) {
-  int64_t count;
-  int64_t *rows = check_rows(L, 2, &count);
-  state *S = state_of(L);
-  handle *h = handle_new(L, S);
-  mg_tensor *x = check_tensor(L, 1);
-  int attempts = 0;
-  do h->tensor = mg_take(x, rows, count);
-  while (handle_again(L, h, &attempts));
-  return handle_done(L, S, h);
-}
-
-static int take_vjp(lua_State *L) {
-  int64_t count;
-  int64_t *rows = check_rows(L, 2, &count);
-  state *S = state_of(L);
-  handle *h = handle_new(L, S);
-  mg_tensor *x = check_tensor(L, 1), *dy = check_tensor(L, 3);
-  int attempts = 0;
-  do h->tensor = mg_take_vjp(x, rows, count, dy);
-  while (handle_again(L, h, &attempts));
-  return handle_done(L, S, h);
-}
-
-/* permute(x, order), axes from 1 */
-static int permute(lua_State *L) {
-  int64_t list[MG_MAX_AXES];
-  int order[MG_MAX_AXES], attempts = 0, axes = check_shape(L, 2, list);
-  state *S = state_of(L);
-  handle *h = handle_new(L, S);
-  mg_tensor *x = check_tensor(L, 1);
-  if (axes != mg_tensor_axes(x))
-    return raise_message(L, "MG-SHAPE", "permute: %d axes named, the tensor has %d", axes,
-                         mg_tensor_axes(x));
-  for (int i = 0; i < axes; i++) order[i] = (int)list[i] - 1;
-  do h->tensor = mg_permute(x, order);
-  while (handle_again(L, h, &attempts));
-  return handle_done(L, S, h);
-}
-
-/* slice(x, axis, first, count), axis and first from 0 */
-static int slice(lua_State *L) {
-  int axis = check_int(L, 2), attempts = 0;
-  int64_t first = check_integer(L, 3), count = check_integer(L, 4);
-  state *S = state_of(L);
-  handle *h = handle_new(L, S);
-  mg_tensor *x = check_tensor(L, 1);
-  do h->tensor = mg_slice(x, axis, first, count);
-  while (handle_again(L, h, &attempts));
-  return handle_done(L, S, h);
-}
-
-/* slice_vjp(x, axis, first, dy) */
-static int slice_vjp(lua_State *L) {
-  int axis = check_int(L, 2), attempts = 0;
-  int64_t first = check_integer(L, 3);
-  state *S = state_of(L);
-  handle *h = handle_new(L, S);
-  mg_tensor *x = check_tensor(L, 1), *dy = check_tensor(L, 4);
-  do h->tensor = mg_slice_vjp(x, axis, first, dy);
-  while (handle_again(L, h, &attempts));
-  return handle_done(L, S, h);
-}
-
-/* concat(list, axis), axis from 0 */
-static int concat(lua_State *L) {
-  check_list(L, 1);
-  int count = (int)lua_rawlen(L, 1), axis = check_int(L, 2), attempts = 0;
-  const mg_tensor **parts = compat_new_userdata(L, (size_t)(count ? count : 1) * sizeof *parts);
-  state *S = state_of(L);
-  handle *h = handle_new(L, S);
-  for (int i = 0; i < count; i++) {
-    lua_rawgeti(L, 1, i + 1);
-    parts[i] = check_tensor(L, -1);
-    lua_pop(L, 1);
-  }
-  do h->tensor = mg_concat(parts, count, axis);
-  while (handle_again(L, h, &attempts));
-  return handle_done(L, S, h);
-}
-
 static int matmul(lua_State *L) {
   int transpose_a = check_int(L, 3), transpose_b = check_int(L, 4), attempts = 0;
   state *S = state_of(L);
@@ -204,121 +110,6 @@ static int matmul(lua_State *L) {
   do h->tensor = mg_matmul(a, b, transpose_a, transpose_b);
   while (handle_again(L, h, &attempts));
   return handle_done(L, S, h);
-}
-
-/* conv2d(x, weight, bias or nil, stride, pad) */
-static int conv2d(lua_State *L) {
-  int stride = check_int(L, 4), pad = check_int(L, 5), attempts = 0;
-  state *S = state_of(L);
-  handle *h = handle_new(L, S);
-  mg_tensor *x = check_tensor(L, 1), *weight = check_tensor(L, 2), *bias = optional_tensor(L, 3);
-  do h->tensor = mg_conv2d(x, weight, bias, stride, pad);
-  while (handle_again(L, h, &attempts));
-  return handle_done(L, S, h);
-}
-
-static int conv2d_vjp_input(lua_State *L) {
-  int stride = check_int(L, 4), pad = check_int(L, 5), attempts = 0;
-  state *S = state_of(L);
-  handle *h = handle_new(L, S);
-  mg_tensor *x = check_tensor(L, 1), *weight = check_tensor(L, 2), *dy = check_tensor(L, 3);
-  do h->tensor = mg_conv2d_vjp_input(x, weight, dy, stride, pad);
-  while (handle_again(L, h, &attempts));
-  return handle_done(L, S, h);
-}
-
-static int conv2d_vjp_weight(lua_State *L) {
-  int stride = check_int(L, 4), pad = check_int(L, 5), attempts = 0;
-  state *S = state_of(L);
-  handle *h = handle_new(L, S);
-  mg_tensor *x = check_tensor(L, 1), *weight = check_tensor(L, 2), *dy = check_tensor(L, 3);
-  do h->tensor = mg_conv2d_vjp_weight(x, weight, dy, stride, pad);
-  while (handle_again(L, h, &attempts));
-  return handle_done(L, S, h);
-}
-
-static int conv2d_vjp_bias(lua_State *L) {
-  state *S = state_of(L);
-  handle *h = handle_new(L, S);
-  mg_tensor *dy = check_tensor(L, 1);
-  int attempts = 0;
-  do h->tensor = mg_conv2d_vjp_bias(dy);
-  while (handle_again(L, h, &attempts));
-  return handle_done(L, S, h);
-}
-
-/* max_pool2d(x, kernel, stride, pad) */
-static int max_pool2d(lua_State *L) {
-  int kernel = check_int(L, 2), stride = check_int(L, 3), pad = check_int(L, 4), attempts = 0;
-  state *S = state_of(L);
-  handle *h = handle_new(L, S);
-  mg_tensor *x = check_tensor(L, 1);
-  do h->tensor = mg_max_pool2d(x, kernel, stride, pad);
-  while (handle_again(L, h, &attempts));
-  return handle_done(L, S, h);
-}
-
-static int max_pool2d_vjp(lua_State *L) {
-  int kernel = check_int(L, 3), stride = check_int(L, 4), pad = check_int(L, 5), attempts = 0;
-  state *S = state_of(L);
-  handle *h = handle_new(L, S);
-  mg_tensor *x = check_tensor(L, 1), *dy = check_tensor(L, 2);
-  do h->tensor = mg_max_pool2d_vjp(x, dy, kernel, stride, pad);
-  while (handle_again(L, h, &attempts));
-  return handle_done(L, S, h);
-}
-
-/* adaptive_pool2d(kind, x, height, width) */
-static int adaptive_pool2d(lua_State *L) {
-  mg_reduce_kind kind = (mg_reduce_kind)check_int(L, 1);
-  int height = check_int(L, 3), width = check_int(L, 4), attempts = 0;
-  state *S = state_of(L);
-  handle *h = handle_new(L, S);
-  mg_tensor *x = check_tensor(L, 2);
-  do h->tensor = mg_adaptive_pool2d(kind, x, height, width);
-  while (handle_again(L, h, &attempts));
-  return handle_done(L, S, h);
-}
-
-static int adaptive_pool2d_vjp(lua_State *L) {
-  mg_reduce_kind kind = (mg_reduce_kind)check_int(L, 1);
-  int height = check_int(L, 4), width = check_int(L, 5), attempts = 0;
-  state *S = state_of(L);
-  handle *h = handle_new(L, S);
-  mg_tensor *x = check_tensor(L, 2), *dy = check_tensor(L, 3);
-  do h->tensor = mg_adaptive_pool2d_vjp(kind, x, dy, height, width);
-  while (handle_again(L, h, &attempts));
-  return handle_done(L, S, h);
-}
-
-/* batch_norm(x, gain, bias, mean, variance, epsilon, fixed); writes mean and variance unless fixed */
-static int batch_norm(lua_State *L) {
-  double epsilon = check_number(L, 6);
-  int fixed = lua_toboolean(L, 7), attempts = 0;
-  state *S = state_of(L);
-  handle *h = handle_new(L, S);
-  mg_tensor *x = check_tensor(L, 1), *gain = check_tensor(L, 2), *bias = check_tensor(L, 3);
-  mg_tensor *mean = check_tensor(L, 4), *variance = check_tensor(L, 5);
-  do h->tensor = mg_batch_norm(x, gain, bias, mean, variance, epsilon, fixed);
-  while (handle_again(L, h, &attempts));
-  return handle_done(L, S, h);
-}
-
-/* batch_norm_vjp(x, gain, mean, variance, dy, epsilon, fixed) -> dx, dgain, dbias */
-static int batch_norm_vjp(lua_State *L) {
-  double epsilon = check_number(L, 6);
-  int fixed = lua_toboolean(L, 7), attempts = 0;
-  state *S = state_of(L);
-  handle *h = handle_new(L, S), *dgain = handle_new(L, S), *dbias = handle_new(L, S);
-  mg_tensor *x = check_tensor(L, 1), *gain = check_tensor(L, 2), *mean = check_tensor(L, 3);
-  mg_tensor *variance = check_tensor(L, 4), *dy = check_tensor(L, 5);
-  do h->tensor = mg_batch_norm_vjp(x, gain, mean, variance, dy, epsilon, fixed, &dgain->tensor,
-                                   &dbias->tensor);
-  while (handle_again(L, h, &attempts));
-  handle_done(L, S, h);
-  handle_done(L, S, dgain);
-  handle_done(L, S, dbias);
-  return 3;
 }
 
 /* adam(weight, gradient, moment, square, rate, beta1, beta2, epsilon, decay, step) */
@@ -367,56 +158,6 @@ static int project_vjp(lua_State *L) {
   return 1;
 }
 
-static int random_into(lua_State *L, mg_status (*draw)(const mg_draw *, mg_real *, int64_t)) {
-  mg_tensor *t = check_tensor(L, 1);
-  mg_draw d = check_draw(L, 2);
-  call_begin(L, state_of(L));
-  return check_status(L, draw(&d, mg_tensor_data(t), mg_tensor_size(t)));
-}
-
-/* random_uniform(h, seed, stream, index): fills h */
-static int random_uniform(lua_State *L) { return random_into(L, mg_random_uniform); }
-
-static int random_normal(lua_State *L) { return random_into(L, mg_random_normal); }
-
-/* random_order(count, seed, stream, index) -> list, from 1 */
-static int random_order(lua_State *L) {
-  int64_t count = check_integer(L, 1);
-  mg_draw d = check_draw(L, 2);
-  int64_t *order =
-      compat_new_userdata(L, (size_t)(count > 0 && count < INT32_MAX ? count : 1) * sizeof *order);
-  check_status(L, mg_random_order(&d, order, count));
-  lua_createtable(L, (int)count, 0);
-  for (int64_t i = 0; i < count; i++) {
-    lua_pushinteger(L, (lua_Integer)order[i] + 1);
-    lua_rawseti(L, -2, (int)(i + 1));
-  }
-  return 1;
-}
-
-/* philox({4 words}, {2 words}) -> 4 words */
-static int philox(lua_State *L) {
-  int64_t counter[MG_MAX_AXES], key[MG_MAX_AXES];
-  uint32_t c[4], k[2], out[4];
-  if (check_shape(L, 1, counter) != 4 || check_shape(L, 2, key) != 2)
-    return raise_message(L, "MG-SHAPE", "philox: expected lists of 4 and 2 words");
-  for (int i = 0; i < 4; i++) c[i] = (uint32_t)counter[i];
-  for (int i = 0; i < 2; i++) k[i] = (uint32_t)key[i];
-  mg_philox(c, k, out);
-  for (int i = 0; i < 4; i++) lua_pushnumber(L, (lua_Number)out[i]);
-  return 4;
-}
-
-/* A table name -> number for an enum whose names stand in its order. */
-static void open_names(lua_State *L, const char *field, const char *const *names, int count) {
-  lua_newtable(L);
-  for (int i = 0; i < count; i++) {
-    lua_pushinteger(L, i);
-    lua_setfield(L, -2, names[i]);
-  }
-  lua_setfield(L, -2, field);
-}
-
 void open_ops(lua_State *L) {
   static const luaL_Reg functions[] = {{"unary", unary},
                                        {"unary_vjp", unary_vjp},
@@ -428,30 +169,10 @@ void open_ops(lua_State *L) {
                                        {"accumulate", accumulate},
                                        {"reduce", reduce},
                                        {"reduce_vjp", reduce_vjp},
-                                       {"take", take},
-                                       {"take_vjp", take_vjp},
-                                       {"permute", permute},
-                                       {"slice", slice},
-                                       {"slice_vjp", slice_vjp},
-                                       {"concat", concat},
                                        {"matmul", matmul},
-                                       {"conv2d", conv2d},
-                                       {"conv2d_vjp_input", conv2d_vjp_input},
-                                       {"conv2d_vjp_weight", conv2d_vjp_weight},
-                                       {"conv2d_vjp_bias", conv2d_vjp_bias},
-                                       {"max_pool2d", max_pool2d},
-                                       {"max_pool2d_vjp", max_pool2d_vjp},
-                                       {"adaptive_pool2d", adaptive_pool2d},
-                                       {"adaptive_pool2d_vjp", adaptive_pool2d_vjp},
-                                       {"batch_norm", batch_norm},
-                                       {"batch_norm_vjp", batch_norm_vjp},
                                        {"adam", adam},
                                        {"project", project},
                                        {"project_vjp", project_vjp},
-                                       {"random_uniform", random_uniform},
-                                       {"random_normal", random_normal},
-                                       {"random_order", random_order},
-                                       {"philox", philox},
                                        {NULL, NULL}};
   static const char *const unaries[MG_UNARY_KINDS] = {
       [MG_ABS] = "abs",       [MG_EXP] = "exp",         [MG_LOG] = "log",

@@ -66,8 +66,13 @@ mg_draw check_draw(lua_State *L, int index);
 
 /* Functions that the files add to the module's table, which is at the top of the stack. */
 void open_functions(lua_State *L, const luaL_Reg *functions);
+/* The same for a table `field` of name -> number, for an enum whose names stand in its order. */
+void open_names(lua_State *L, const char *field, const char *const *names, int count);
 void open_handles(lua_State *L);
 void open_ops(lua_State *L);
+void open_index_ops(lua_State *L);
+void open_image_ops(lua_State *L);
+void open_random(lua_State *L);
 void open_solvers(lua_State *L);
 void open_data(lua_State *L);
 void open_system(lua_State *L);

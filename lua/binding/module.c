@@ -16,6 +16,15 @@ void open_functions(lua_State *L, const luaL_Reg *functions) {
   luaL_setfuncs(L, functions, 1);
 }
 
+void open_names(lua_State *L, const char *field, const char *const *names, int count) {
+  lua_newtable(L);
+  for (int i = 0; i < count; i++) {
+    lua_pushinteger(L, i);
+    lua_setfield(L, -2, names[i]);
+  }
+  lua_setfield(L, -2, field);
+}
+
 /* Ctrl-C under the stock interpreters sets a hook on the main state: one that was not there when the
  * call began means stop. */
 static int poll_hook(void *pointer) {
@@ -209,6 +218,9 @@ static int open_module(lua_State *L) {
   open_functions(L, functions);
   open_handles(L);
   open_ops(L);
+  open_index_ops(L);
+  open_image_ops(L);
+  open_random(L);
   open_solvers(L);
   open_data(L);
   open_system(L);

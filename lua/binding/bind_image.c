@@ -1,0 +1,132 @@
+/* Convolution, pooling, normalisation. As in bind_op.c. */
+#include "binding.h"
+
+/* conv2d(x, weight, bias or nil, stride, pad) */
+static int conv2d(lua_State *L) {
+  int stride = check_int(L, 4), pad = check_int(L, 5), attempts = 0;
+  state *S = state_of(L);
+  handle *h = handle_new(L, S);
+  mg_tensor *x = check_tensor(L, 1), *weight = check_tensor(L, 2), *bias = optional_tensor(L, 3);
+  do h->tensor = mg_conv2d(x, weight, bias, stride, pad);
+  while (handle_again(L, h, &attempts));
+  return handle_done(L, S, h);
+}
+
+static int conv2d_vjp_input(lua_State *L) {
+  int stride = check_int(L, 4), pad = check_int(L, 5), attempts = 0;
+  state *S = state_of(L);
+  handle *h = handle_new(L, S);
+  mg_tensor *x = check_tensor(L, 1), *weight = check_tensor(L, 2), *dy = check_tensor(L, 3);
+  do h->tensor = mg_conv2d_vjp_input(x, weight, dy, stride, pad);
+  while (handle_again(L, h, &attempts));
+  return handle_done(L, S, h);
+}
+
+static int conv2d_vjp_weight(lua_State *L) {
+  int stride = check_int(L, 4), pad = check_int(L, 5), attempts = 0;
+  state *S = state_of(L);
+  handle *h = handle_new(L, S);
+  mg_tensor *x = check_tensor(L, 1), *weight = check_tensor(L, 2), *dy = check_tensor(L, 3);
+  do h->tensor = mg_conv2d_vjp_weight(x, weight, dy, stride, pad);
+  while (handle_again(L, h, &attempts));
+  return handle_done(L, S, h);
+}
+
+static int conv2d_vjp_bias(lua_State *L) {
+  state *S = state_of(L);
+  handle *h = handle_new(L, S);
+  mg_tensor *dy = check_tensor(L, 1);
+  int attempts = 0;
+  do h->tensor = mg_conv2d_vjp_bias(dy);
+  while (handle_again(L, h, &attempts));
+  return handle_done(L, S, h);
+}
+
+/* max_pool2d(x, kernel, stride, pad) */
+static int max_pool2d(lua_State *L) {
+  int kernel = check_int(L, 2), stride = check_int(L, 3), pad = check_int(L, 4), attempts = 0;
+  state *S = state_of(L);
+  handle *h = handle_new(L, S);
+  mg_tensor *x = check_tensor(L, 1);
+  do h->tensor = mg_max_pool2d(x, kernel, stride, pad);
+  while (handle_again(L, h, &attempts));
+  return handle_done(L, S, h);
+}
+
+static int max_pool2d_vjp(lua_State *L) {
+  int kernel = check_int(L, 3), stride = check_int(L, 4), pad = check_int(L, 5), attempts = 0;
+  state *S = state_of(L);
+  handle *h = handle_new(L, S);
+  mg_tensor *x = check_tensor(L, 1), *dy = check_tensor(L, 2);
+  do h->tensor = mg_max_pool2d_vjp(x, dy, kernel, stride, pad);
+  while (handle_again(L, h, &attempts));
+  return handle_done(L, S, h);
+}
+
+/* adaptive_pool2d(kind, x, height, width) */
+static int adaptive_pool2d(lua_State *L) {
+  mg_reduce_kind kind = (mg_reduce_kind)check_int(L, 1);
+  int height = check_int(L, 3), width = check_int(L, 4), attempts = 0;
+  state *S = state_of(L);
+  handle *h = handle_new(L, S);
+  mg_tensor *x = check_tensor(L, 2);
+  do h->tensor = mg_adaptive_pool2d(kind, x, height, width);
+  while (handle_again(L, h, &attempts));
+  return handle_done(L, S, h);
+}
+
+static int adaptive_pool2d_vjp(lua_State *L) {
+  mg_reduce_kind kind = (mg_reduce_kind)check_int(L, 1);
+  int height = check_int(L, 4), width = check_int(L, 5), attempts = 0;
+  state *S = state_of(L);
+  handle *h = handle_new(L, S);
+  mg_tensor *x = check_tensor(L, 2), *dy = check_tensor(L, 3);
+  do h->tensor = mg_adaptive_pool2d_vjp(kind, x, dy, height, width);
+  while (handle_again(L, h, &attempts));
+  return handle_done(L, S, h);
+}
+
+/* batch_norm(x, gain, bias, mean, variance, epsilon, fixed); writes mean and variance unless fixed */
+static int batch_norm(lua_State *L) {
+  double epsilon = check_number(L, 6);
+  int fixed = lua_toboolean(L, 7), attempts = 0;
+  state *S = state_of(L);
+  handle *h = handle_new(L, S);
+  mg_tensor *x = check_tensor(L, 1), *gain = check_tensor(L, 2), *bias = check_tensor(L, 3);
+  mg_tensor *mean = check_tensor(L, 4), *variance = check_tensor(L, 5);
+  do h->tensor = mg_batch_norm(x, gain, bias, mean, variance, epsilon, fixed);
+  while (handle_again(L, h, &attempts));
+  return handle_done(L, S, h);
+}
+
+/* batch_norm_vjp(x, gain, mean, variance, dy, epsilon, fixed) -> dx, dgain, dbias */
+static int batch_norm_vjp(lua_State *L) {
+  double epsilon = check_number(L, 6);
+  int fixed = lua_toboolean(L, 7), attempts = 0;
+  state *S = state_of(L);
+  handle *h = handle_new(L, S), *dgain = handle_new(L, S), *dbias = handle_new(L, S);
+  mg_tensor *x = check_tensor(L, 1), *gain = check_tensor(L, 2), *mean = check_tensor(L, 3);
+  mg_tensor *variance = check_tensor(L, 4), *dy = check_tensor(L, 5);
+  do h->tensor = mg_batch_norm_vjp(x, gain, mean, variance, dy, epsilon, fixed, &dgain->tensor,
+                                   &dbias->tensor);
+  while (handle_again(L, h, &attempts));
+  handle_done(L, S, h);
+  handle_done(L, S, dgain);
+  handle_done(L, S, dbias);
+  return 3;
+}
+
+void open_image_ops(lua_State *L) {
+  static const luaL_Reg functions[] = {{"conv2d", conv2d},
+                                       {"conv2d_vjp_input", conv2d_vjp_input},
+                                       {"conv2d_vjp_weight", conv2d_vjp_weight},
+                                       {"conv2d_vjp_bias", conv2d_vjp_bias},
+                                       {"max_pool2d", max_pool2d},
+                                       {"max_pool2d_vjp", max_pool2d_vjp},
+                                       {"adaptive_pool2d", adaptive_pool2d},
+                                       {"adaptive_pool2d_vjp", adaptive_pool2d_vjp},
+                                       {"batch_norm", batch_norm},
+                                       {"batch_norm_vjp", batch_norm_vjp},
+                                       {NULL, NULL}};
+  open_functions(L, functions);
+}
