@@ -323,25 +323,44 @@ mg_tensor *mg_matmul(const mg_tensor *a, const mg_tensor *b, int transpose_a, in
 
 /* ---- convolution and pooling over images [batch, channels, height, width] */
 
-/* x [B, C, H, W], weight [D, C, kh, kw], bias [D] or NULL -> [B, D, (H + 2 pad - kh) / stride + 1, ...]:
- * cross-correlation with zeros around. */
-mg_tensor *mg_conv2d(const mg_tensor *x, const mg_tensor *weight, const mg_tensor *bias, int stride,
-                     int pad);
+/* How the window of a convolution moves; pairs are vertical, horizontal. */
+typedef struct mg_conv {
+  int stride[2];   /* from 1 */
+  int pad[2];      /* zeros on each side, from 0 */
+  int dilation[2]; /* steps between the cells of a window, from 1 */
+  int groups;      /* filter group i meets channel group i alone; divides both */
+} mg_conv;
+
+/* x [B, C, H, W], weight [D, C / groups, kh, kw], bias [D] or NULL -> [B, D, h, w],
+ * h = (H + 2 pad - (kh - 1) dilation - 1) / stride + 1: cross-correlation with zeros around. Windows
+ * of 3x3 with stride and dilation 1 go the way of Winograd (Lavin, Gray 2016) where there are 16
+ * channels and filters and more: in floats errors are some 1e-6 of the largest sum of |x weight|. */
+mg_tensor *mg_conv2d(const mg_tensor *x, const mg_tensor *weight, const mg_tensor *bias,
+                     const mg_conv *window);
 mg_tensor *mg_conv2d_vjp_input(const mg_tensor *x, const mg_tensor *weight, const mg_tensor *dy,
-                               int stride, int pad);
+                               const mg_conv *window);
 mg_tensor *mg_conv2d_vjp_weight(const mg_tensor *x, const mg_tensor *weight, const mg_tensor *dy,
-                                int stride, int pad);
+                                const mg_conv *window);
 /* dy [B, D, h, w] -> [D] */
 mg_tensor *mg_conv2d_vjp_bias(const mg_tensor *dy);
-/* Largest entry of each window; cells outside do not count. pad <= kernel / 2. */
-mg_tensor *mg_max_pool2d(const mg_tensor *x, int kernel, int stride, int pad);
-/* To the first of equal entries in the window. */
-mg_tensor *mg_max_pool2d_vjp(const mg_tensor *x, const mg_tensor *dy, int kernel, int stride,
-                             int pad);
-/* kind MG_MAX or MG_MEAN over windows floor(i H / height) .. ceil((i + 1) H / height) - 1. */
+/* Windows of pooling; pairs are vertical, horizontal. */
+typedef struct mg_pool {
+  int kernel[2]; /* from 1 */
+  int stride[2]; /* from 1 */
+  int pad[2];    /* cells on each side, 0..kernel / 2 */
+} mg_pool;
+
+/* kind MG_MAX: the largest entry of each window, cells outside do not count; MG_MEAN: the sum of the
+ * window over the cells of the kernel, cells outside are zeros. [B, C, H, W] -> [B, C, h, w],
+ * h = (H + 2 pad - kernel) / stride + 1. */
+mg_tensor *mg_pool2d(mg_reduce_kind kind, const mg_tensor *x, const mg_pool *window);
+/* y is the forward result. MG_MAX: to the first of equal entries in the window. */
+mg_tensor *mg_pool2d_vjp(mg_reduce_kind kind, const mg_tensor *x, const mg_tensor *y,
+                         const mg_tensor *dy, const mg_pool *window);
+/* Windows floor(i H / height) .. ceil((i + 1) H / height) - 1; kinds and ties as above. */
 mg_tensor *mg_adaptive_pool2d(mg_reduce_kind kind, const mg_tensor *x, int height, int width);
-mg_tensor *mg_adaptive_pool2d_vjp(mg_reduce_kind kind, const mg_tensor *x, const mg_tensor *dy,
-                                  int height, int width);
+mg_tensor *mg_adaptive_pool2d_vjp(mg_reduce_kind kind, const mg_tensor *x, const mg_tensor *y,
+                                  const mg_tensor *dy, int height, int width);
 
 /* ---- normalisation (Ioffe, Szegedy 2015) */
 

@@ -1,65 +1,75 @@
-/* Convolution as matrix products. For an image, `columns` [C kh kw, cells] holds what each weight
- * meets at each cell of the result; then y = weight columns, with weight as [D, C kh kw]. Columns
- * are made for a tile of rows of the result at a time, so that they stay in the cache. */
+/* Convolution as matrix products. For an image and a group of channels, `columns` [C kh kw, cells]
+ * holds what each weight meets at each cell of the result; then y = weight columns, with weight as
+ * [D, C kh kw], C and D those of the group. Columns are made for a tile of rows of the result at a
+ * time, so that they stay in the cache. Windows of 3x3 take the shorter way of winograd.c. */
 #include <string.h>
 
 #include "base/interrupt.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "blas.h"
-#include "op.h"
+#include "conv.h"
 #include "tensor/shape.h"
-
-typedef struct conv {
-  int64_t batch, channels, height, width; /* of x */
-  int64_t filters, kernel_height, kernel_width, stride, pad;
-  int64_t rows, columns; /* of an image of the result */
-  int64_t taps;          /* channels * kernel_height * kernel_width */
-  int64_t tile, tiles;   /* rows of the result in a tile, tiles in an image */
-  int is_direct;         /* the columns are the image itself: kernel 1, stride 1, no pad */
-  int is_shift;          /* a tap meets the image shifted: stride 1, the result as wide */
-  const mg_real *x, *weight, *bias, *dy;
-  mg_real *out;
-  int64_t group;    /* images that share a partial sum of the weight's gradient */
-  mg_real *partial; /* [groups, filters, taps] */
-} conv;
 
 /* ---- geometry */
 
 enum { TILE_ENTRIES = 1 << 17 }; /* of columns */
 
-/* Reads the shapes of x and weight; MG_BAD_SHAPE, MG_BAD_ARGUMENT. */
-static mg_status plan(const char *op, const mg_tensor *x, const mg_tensor *weight, int stride,
-                      int pad, conv *c) {
-  if (shape_expect_axes(op, "x", x, 4) != MG_OK) return MG_BAD_SHAPE;
-  if (shape_expect_axes(op, "weight", weight, 4) != MG_OK) return MG_BAD_SHAPE;
-  if (stride < 1 || pad < 0)
-    return fail(MG_BAD_ARGUMENT, "%s: stride %d and pad %d, expected 1 and 0 at least", op, stride,
-                pad);
-  const int64_t *xs = x->shape, *ws = weight->shape;
-  int64_t down = xs[2] + 2 * (int64_t)pad - ws[2], across = xs[3] + 2 * (int64_t)pad - ws[3];
-  if (xs[1] != ws[1] || ws[2] < 1 || ws[3] < 1 || down < 0 || across < 0) {
-    char left[SHAPE_TEXT_BYTES], right[SHAPE_TEXT_BYTES];
-    return fail(MG_BAD_SHAPE, "%s: weight of shape %s does not fit x of shape %s with pad %d", op,
-                shape_of(right, weight), shape_of(left, x), pad);
-  }
-  *c = (conv){.batch = xs[0], .channels = xs[1], .height = xs[2], .width = xs[3],
-              .filters = ws[0], .kernel_height = ws[2], .kernel_width = ws[3],
-              .stride = stride, .pad = pad, .taps = ws[1] * ws[2] * ws[3],
-              .rows = down / stride + 1, .columns = across / stride + 1,
-              .x = x->data, .weight = weight->data};
-  c->is_direct = ws[2] == 1 && ws[3] == 1 && stride == 1 && pad == 0;
-  c->is_shift = stride == 1 && c->columns == c->width;
+static mg_status check_window(const char *op, const mg_conv *o) {
+  for (int i = 0; i < 2; i++)
+    if (o->stride[i] < 1 || o->pad[i] < 0 || o->dilation[i] < 1)
+      return fail(MG_BAD_ARGUMENT, "%s: stride %d, pad %d and dilation %d, expected 1, 0 and 1 at least",
+                  op, o->stride[i], o->pad[i], o->dilation[i]);
+  if (o->groups < 1)
+    return fail(MG_BAD_ARGUMENT, "%s: %d groups, expected 1 at least", op, o->groups);
+  return MG_OK;
+}
+
+/* Rows or columns of the result; 0 where the window does not fit. */
+static int64_t results(int64_t extent, int64_t kernel, const mg_conv *o, int axis) {
+  int64_t room = extent + 2 * (int64_t)o->pad[axis] - ((kernel - 1) * o->dilation[axis] + 1);
+  return room < 0 || kernel < 1 ? 0 : room / o->stride[axis] + 1;
+}
+
+/* Rows of the result in a tile, as even as can be. */
+static void plan_tiles(conv *c) {
   int64_t row = c->taps * c->columns;
   int64_t most = row > TILE_ENTRIES ? 1 : row > 0 ? TILE_ENTRIES / row : c->rows;
   c->tiles = parallel_chunks(c->rows, most);
-  c->tile = parallel_chunks(c->rows, c->tiles); /* as even as can be */
+  c->tile = parallel_chunks(c->rows, c->tiles);
   c->tiles = parallel_chunks(c->rows, c->tile);
+}
+
+/* Reads the shapes of x and weight; MG_BAD_SHAPE, MG_BAD_ARGUMENT. */
+static mg_status plan(const char *op, const mg_tensor *x, const mg_tensor *weight, const mg_conv *o,
+                      conv *c) {
+  if (shape_expect_axes(op, "x", x, 4) != MG_OK) return MG_BAD_SHAPE;
+  if (shape_expect_axes(op, "weight", weight, 4) != MG_OK) return MG_BAD_SHAPE;
+  if (check_window(op, o) != MG_OK) return MG_BAD_ARGUMENT;
+  const int64_t *xs = x->shape, *ws = weight->shape;
+  *c = (conv){.batch = xs[0], .all_channels = xs[1], .height = xs[2], .width = xs[3],
+              .all_filters = ws[0], .groups = o->groups,
+              .channels = xs[1] / o->groups, .filters = ws[0] / o->groups,
+              .kernel_height = ws[2], .kernel_width = ws[3], .window = *o,
+              .taps = ws[1] * ws[2] * ws[3],
+              .rows = results(xs[2], ws[2], o, 0), .columns = results(xs[3], ws[3], o, 1),
+              .x = x->data, .weight = weight->data};
+  if (xs[1] % o->groups || ws[0] % o->groups || c->channels != ws[1] || c->rows == 0 ||
+      c->columns == 0) {
+    char left[SHAPE_TEXT_BYTES], right[SHAPE_TEXT_BYTES];
+    return fail(MG_BAD_SHAPE, "%s: weight of shape %s does not fit x of shape %s with pad %dx%d, "
+                "dilation %dx%d and %d groups", op, shape_of(right, weight), shape_of(left, x),
+                o->pad[0], o->pad[1], o->dilation[0], o->dilation[1], o->groups);
+  }
+  int is_dense = o->stride[0] == 1 && o->stride[1] == 1;
+  c->is_direct = ws[2] == 1 && ws[3] == 1 && is_dense && o->pad[0] == 0 && o->pad[1] == 0;
+  c->is_shift = is_dense && c->columns == c->width;
+  plan_tiles(c);
   return MG_OK;
 }
 
 static mg_status check_dy(const char *op, const conv *c, const mg_tensor *dy) {
-  int64_t shape[4] = {c->batch, c->filters, c->rows, c->columns};
+  int64_t shape[4] = {c->batch, c->all_filters, c->rows, c->columns};
   if (dy->axes == 4 && memcmp(dy->shape, shape, sizeof shape) == 0) return MG_OK;
   char expected[SHAPE_TEXT_BYTES], got[SHAPE_TEXT_BYTES];
   return fail(MG_BAD_SHAPE, "%s: dy has shape %s, the result has %s", op, shape_of(got, dy),
@@ -83,11 +93,12 @@ static int64_t grain_of(const conv *c, int64_t rows) {
 
 /* Results first..last-1 of a row whose tap at kernel column k lies inside an image. */
 static void inside(const conv *c, int64_t k, int64_t *first, int64_t *last) {
-  int64_t left = c->pad - k, right = c->width + left; /* left <= i stride < right */
-  *first = left > 0 ? (left + c->stride - 1) / c->stride : 0;
+  int64_t stride = c->window.stride[1];
+  int64_t left = c->window.pad[1] - k * c->window.dilation[1], right = c->width + left;
+  *first = left > 0 ? (left + stride - 1) / stride : 0; /* left <= i stride < right */
   *last = c->columns;
-  if ((c->columns - 1) * c->stride >= right) /* seldom: divisions are slow */
-    *last = right > 0 ? (right + c->stride - 1) / c->stride : 0;
+  if ((c->columns - 1) * stride >= right) /* seldom: divisions are slow */
+    *last = right > 0 ? (right + stride - 1) / stride : 0;
   if (*first > *last) *first = *last;
 }
 
@@ -126,16 +137,19 @@ static void clear_borders(const conv *c, mg_real *rows, int64_t count, int64_t s
  * lies inside an image. */
 static void rows_inside(const conv *c, int64_t k, int64_t from, int64_t count, int64_t *first,
                         int64_t *last) {
-  int64_t y = from * c->stride - c->pad + k; /* 0 <= y + i stride < height */
-  *first = y < 0 ? (-y + c->stride - 1) / c->stride : 0;
-  *last = y < c->height ? (c->height - y + c->stride - 1) / c->stride : 0;
+  int64_t stride = c->window.stride[0]; /* 0 <= y + i stride < height */
+  int64_t y = from * stride - c->window.pad[0] + k * c->window.dilation[0];
+  *first = y < 0 ? (-y + stride - 1) / stride : 0;
+  *last = y < c->height ? (c->height - y + stride - 1) / stride : 0;
   if (*last > count) *last = count;
   if (*first > *last) *first = *last;
 }
 
 /* Where in a plane tap (ky, kx) lies for a cell (row, column) of the result. */
 static int64_t place(const conv *c, int64_t ky, int64_t kx, int64_t row, int64_t column) {
-  return (row * c->stride - c->pad + ky) * c->width + column * c->stride - c->pad + kx;
+  const mg_conv *o = &c->window;
+  return (row * o->stride[0] - o->pad[0] + ky * o->dilation[0]) * c->width +
+         column * o->stride[1] - o->pad[1] + kx * o->dilation[1];
 }
 
 /* One row of columns, [count, c->columns]: what tap (ky, kx) of a plane [height, width] meets from
@@ -149,13 +163,14 @@ static void tap_to_columns(const conv *c, const mg_real *plane, int64_t ky, int6
     clear(to, count * c->columns);
     return;
   }
+  int64_t step = c->window.stride[0] * c->width;
   const mg_real *from = plane + place(c, ky, kx, first + top, start);
   clear(to, top * c->columns);
   if (c->is_shift)
     gather(to + top * c->columns + start, from, 1, (bottom - top - 1) * c->columns + end - start);
   else
-    for (int64_t i = top; i < bottom; i++, from += c->stride * c->width)
-      gather(to + i * c->columns + start, from, c->stride, end - start);
+    for (int64_t i = top; i < bottom; i++, from += step)
+      gather(to + i * c->columns + start, from, c->window.stride[1], end - start);
   clear_borders(c, to + top * c->columns, bottom - top, start, end);
   clear(to + bottom * c->columns, (count - bottom) * c->columns);
 }
@@ -174,8 +189,9 @@ static void tap_from_columns(const conv *c, mg_real *from, int64_t ky, int64_t k
     scatter_add(to, from + start, 1, (bottom - top - 1) * c->columns + end - start);
     return;
   }
-  for (int64_t i = top; i < bottom; i++, from += c->columns, to += c->stride * c->width)
-    scatter_add(to, from + start, c->stride, end - start);
+  int64_t step = c->window.stride[0] * c->width;
+  for (int64_t i = top; i < bottom; i++, from += c->columns, to += step)
+    scatter_add(to, from + start, c->window.stride[1], end - start);
 }
 
 /* to [taps, count * c->columns] for rows first..first+count-1 of the result. */
@@ -203,22 +219,36 @@ static blas_matrix columns_of(const conv *c, const mg_real *image, int64_t first
   return (blas_matrix){scratch, count * c->columns, 0};
 }
 
+/* ---- places: image and group i / groups, i % groups */
+
+static int64_t x_place(const conv *c, int64_t i) {
+  return i * c->channels * c->height * c->width;
+}
+
+static int64_t y_place(const conv *c, int64_t i) { return i * c->filters * c->rows * c->columns; }
+
+static int64_t weight_place(const conv *c, int64_t i) {
+  return i % c->groups * c->filters * c->taps;
+}
+
 /* ---- forward */
 
 /* out [filters, count * columns] of a tile; rows lie `cells` apart. */
-static mg_status forward_tile(const conv *c, int64_t image, int64_t first, mg_real *scratch) {
+static mg_status forward_tile(const conv *c, int64_t i, int64_t first, mg_real *scratch) {
   int64_t count = tile_rows(c, first), cells = c->rows * c->columns, n = count * c->columns;
-  mg_real *out = c->out + image * c->filters * cells + first * c->columns;
-  const mg_real *x = c->x + image * c->channels * c->height * c->width;
-  blas_matrix weight = {c->weight, c->taps, 0};
-  if (c->bias)
+  mg_real *out = c->out + y_place(c, i) + first * c->columns;
+  const mg_real *x = c->x + x_place(c, i);
+  blas_matrix weight = {c->weight + weight_place(c, i), c->taps, 0};
+  if (c->bias) {
+    const mg_real *bias = c->bias + i % c->groups * c->filters;
     for (int64_t d = 0; d < c->filters; d++)
-      for (int64_t i = 0; i < n; i++) out[d * cells + i] = c->bias[d];
+      for (int64_t k = 0; k < n; k++) out[d * cells + k] = bias[d];
+  }
   return blas_gemm(c->filters, n, c->taps, weight, columns_of(c, x, first, count, scratch),
                    c->bias != NULL, out, cells);
 }
 
-/* Tiles first..last-1 of all images. */
+/* Tiles first..last-1 of all groups of all images. */
 static mg_status forward_chunk(void *job, int64_t first, int64_t last) {
   const conv *c = job;
   mg_real *scratch = c->is_direct ? NULL : new_columns(c);
@@ -237,31 +267,32 @@ static mg_status check_bias(const mg_tensor *bias, int64_t filters) {
               shape_of(text, bias), (long long)filters);
 }
 
-mg_tensor *mg_conv2d(const mg_tensor *x, const mg_tensor *weight, const mg_tensor *bias, int stride,
-                     int pad) {
+mg_tensor *mg_conv2d(const mg_tensor *x, const mg_tensor *weight, const mg_tensor *bias,
+                     const mg_conv *window) {
   conv c;
-  if (plan("conv2d", x, weight, stride, pad, &c) != MG_OK) return NULL;
-  if (check_bias(bias, c.filters) != MG_OK) return NULL;
-  int64_t shape[4] = {c.batch, c.filters, c.rows, c.columns};
+  if (plan("conv2d", x, weight, window, &c) != MG_OK) return NULL;
+  if (check_bias(bias, c.all_filters) != MG_OK) return NULL;
+  int64_t shape[4] = {c.batch, c.all_filters, c.rows, c.columns};
   mg_tensor *y = mg_tensor_new(shape, 4);
   if (!y || y->size == 0) return y;
   c.bias = bias ? bias->data : NULL;
   c.out = y->data;
-  return op_finish(y, op_for(c.batch * c.tiles, grain_of(&c, c.tile), forward_chunk, &c));
+  if (winograd_fits(&c)) return op_finish(y, winograd_forward(&c));
+  return op_finish(y, op_for(c.batch * c.groups * c.tiles, grain_of(&c, c.tile), forward_chunk, &c));
 }
 
 /* ---- gradients */
 
-/* dx [channels, height, width] of an image: the gradients of the columns, tile by tile, added where
- * the columns came from. */
-static mg_status input_image(const conv *c, int64_t image, mg_real *scratch) {
-  int64_t cells = c->rows * c->columns, size = c->channels * c->height * c->width;
-  const mg_real *dy = c->dy + image * c->filters * cells;
-  mg_real *dx = c->out + image * size;
-  blas_matrix weight = {c->weight, c->taps, 1};
+/* dx [channels, height, width] of a group of an image: the gradients of the columns, tile by tile,
+ * added where the columns came from. */
+static mg_status input_group(const conv *c, int64_t i, mg_real *scratch) {
+  int64_t cells = c->rows * c->columns;
+  const mg_real *dy = c->dy + y_place(c, i);
+  mg_real *dx = c->out + x_place(c, i);
+  blas_matrix weight = {c->weight + weight_place(c, i), c->taps, 1};
   if (c->is_direct)
     return blas_gemm(c->taps, cells, c->filters, weight, (blas_matrix){dy, cells, 0}, 0, dx, cells);
-  clear(dx, size);
+  clear(dx, c->channels * c->height * c->width);
   mg_status status = MG_OK;
   for (int64_t first = 0; first < c->rows && status == MG_OK; first += c->tile) {
     int64_t count = tile_rows(c, first), n = count * c->columns;
@@ -272,35 +303,36 @@ static mg_status input_image(const conv *c, int64_t image, mg_real *scratch) {
   return status;
 }
 
-/* Images first..last-1. */
+/* Groups first..last-1 of all images. */
 static mg_status input_chunk(void *job, int64_t first, int64_t last) {
   const conv *c = job;
   mg_real *scratch = c->is_direct ? NULL : new_columns(c);
   if (!scratch && !c->is_direct) return MG_NO_MEMORY;
   mg_status status = MG_OK;
-  for (int64_t i = first; i < last && status == MG_OK; i++) status = input_image(c, i, scratch);
+  for (int64_t i = first; i < last && status == MG_OK; i++) status = input_group(c, i, scratch);
   memory_free(scratch);
   return status;
 }
 
 mg_tensor *mg_conv2d_vjp_input(const mg_tensor *x, const mg_tensor *weight, const mg_tensor *dy,
-                               int stride, int pad) {
+                               const mg_conv *window) {
   conv c;
-  if (plan("conv2d_vjp_input", x, weight, stride, pad, &c) != MG_OK) return NULL;
+  if (plan("conv2d_vjp_input", x, weight, window, &c) != MG_OK) return NULL;
   if (check_dy("conv2d_vjp_input", &c, dy) != MG_OK) return NULL;
   mg_tensor *dx = tensor_like(x);
   if (!dx || dx->size == 0) return dx;
   c.dy = dy->data;
   c.out = dx->data;
-  return op_finish(dx, op_for(c.batch, grain_of(&c, c.rows), input_chunk, &c));
+  if (winograd_fits(&c)) return op_finish(dx, winograd_input(&c));
+  return op_finish(dx, op_for(c.batch * c.groups, grain_of(&c, c.rows), input_chunk, &c));
 }
 
-/* Adds dy columns^T of an image to partial [filters, taps], or sets it if `add` is 0. */
-static mg_status weight_image(const conv *c, int64_t image, int add, mg_real *scratch,
+/* Adds dy columns^T of a group of an image to its partial [filters, taps], or sets it. */
+static mg_status weight_group(const conv *c, int64_t i, int add, mg_real *scratch,
                               mg_real *partial) {
   int64_t cells = c->rows * c->columns;
-  const mg_real *dy = c->dy + image * c->filters * cells;
-  const mg_real *x = c->x + image * c->channels * c->height * c->width;
+  const mg_real *dy = c->dy + y_place(c, i), *x = c->x + x_place(c, i);
+  partial += weight_place(c, i);
   mg_status status = MG_OK;
   for (int64_t first = 0; first < c->rows && status == MG_OK; first += c->tile, add = 1) {
     int64_t count = tile_rows(c, first);
@@ -313,47 +345,48 @@ static mg_status weight_image(const conv *c, int64_t image, int add, mg_real *sc
   return status;
 }
 
-/* The group of images first..last-1. */
+/* The part of the batch with images first..last-1. */
 static mg_status weight_chunk(void *job, int64_t first, int64_t last) {
   const conv *c = job;
-  mg_real *partial = c->partial + first / c->group * c->filters * c->taps;
+  mg_real *partial = c->partial + first / c->part * c->all_filters * c->taps;
   mg_real *scratch = c->is_direct ? NULL : new_columns(c);
   if (!scratch && !c->is_direct) return MG_NO_MEMORY;
   mg_status status = MG_OK;
-  for (int64_t i = first; i < last && status == MG_OK; i++) {
+  for (int64_t i = first * c->groups; i < last * c->groups && status == MG_OK; i++) {
     status = interrupt_tick();
-    if (status == MG_OK) status = weight_image(c, i, i > first, scratch, partial);
+    if (status == MG_OK)
+      status = weight_group(c, i, i / c->groups > first, scratch, partial);
   }
   memory_free(scratch);
   return status;
 }
 
-/* Entries first..last-1 of the weight's gradient: the partial sums of the groups, in order. */
+/* Entries first..last-1 of the weight's gradient: the sums of the parts, in order. */
 static mg_status join_chunk(void *job, int64_t first, int64_t last) {
   const conv *c = job;
-  int64_t size = c->filters * c->taps, groups = parallel_chunks(c->batch, c->group);
+  int64_t size = c->all_filters * c->taps, parts = parallel_chunks(c->batch, c->part);
   for (int64_t i = first; i < last; i++) {
     double sum = 0;
-    for (int64_t g = 0; g < groups; g++) sum += (double)c->partial[g * size + i];
+    for (int64_t p = 0; p < parts; p++) sum += (double)c->partial[p * size + i];
     c->out[i] = (mg_real)sum;
   }
   return MG_OK;
 }
 
 mg_tensor *mg_conv2d_vjp_weight(const mg_tensor *x, const mg_tensor *weight, const mg_tensor *dy,
-                                int stride, int pad) {
-  enum { GROUPS = 8 };
+                                const mg_conv *window) {
   conv c;
-  if (plan("conv2d_vjp_weight", x, weight, stride, pad, &c) != MG_OK) return NULL;
+  if (plan("conv2d_vjp_weight", x, weight, window, &c) != MG_OK) return NULL;
   if (check_dy("conv2d_vjp_weight", &c, dy) != MG_OK) return NULL;
   mg_tensor *dw = tensor_like(weight);
   if (!dw || dw->size == 0) return dw;
-  c.group = c.batch > GROUPS ? (c.batch + GROUPS - 1) / GROUPS : 1;
-  c.partial = memory_array(parallel_chunks(c.batch, c.group) * dw->size, (int64_t)sizeof *c.out);
-  if (!c.partial) return op_finish(dw, MG_NO_MEMORY);
   c.dy = dy->data;
   c.out = dw->data;
-  mg_status status = op_for(c.batch, c.group, weight_chunk, &c);
+  if (winograd_fits(&c)) return op_finish(dw, winograd_weight(&c));
+  c.part = c.batch > CONV_PARTS ? (c.batch + CONV_PARTS - 1) / CONV_PARTS : 1;
+  c.partial = memory_array(parallel_chunks(c.batch, c.part) * dw->size, (int64_t)sizeof *c.out);
+  if (!c.partial) return op_finish(dw, MG_NO_MEMORY);
+  mg_status status = op_for(c.batch, c.part, weight_chunk, &c);
   if (status == MG_OK) status = op_for(dw->size, OP_GRAIN, join_chunk, &c);
   memory_free(c.partial);
   return op_finish(dw, status);

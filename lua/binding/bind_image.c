@@ -1,33 +1,52 @@
 /* Convolution, pooling, normalisation. As in bind_op.c. */
 #include "binding.h"
 
-/* conv2d(x, weight, bias or nil, stride, pad) */
+/* The list {vertical and horizontal stride, pad, dilation, then groups}. */
+static mg_conv check_conv(lua_State *L, int index) {
+  int64_t list[MG_MAX_AXES];
+  if (check_shape(L, index, list) != 7)
+    raise_message(L, "MG-SHAPE", "conv2d: expected 7 numbers for the window");
+  mg_conv o;
+  for (int i = 0; i < 2; i++) {
+    o.stride[i] = (int)list[i];
+    o.pad[i] = (int)list[2 + i];
+    o.dilation[i] = (int)list[4 + i];
+  }
+  o.groups = (int)list[6];
+  return o;
+}
+
+/* conv2d(x, weight, bias or nil, window) */
 static int conv2d(lua_State *L) {
-  int stride = check_int(L, 4), pad = check_int(L, 5), attempts = 0;
+  mg_conv window = check_conv(L, 4);
   state *S = state_of(L);
   handle *h = handle_new(L, S);
   mg_tensor *x = check_tensor(L, 1), *weight = check_tensor(L, 2), *bias = optional_tensor(L, 3);
-  do h->tensor = mg_conv2d(x, weight, bias, stride, pad);
+  int attempts = 0;
+  do h->tensor = mg_conv2d(x, weight, bias, &window);
   while (handle_again(L, h, &attempts));
   return handle_done(L, S, h);
 }
 
+/* conv2d_vjp_input(x, weight, dy, window) */
 static int conv2d_vjp_input(lua_State *L) {
-  int stride = check_int(L, 4), pad = check_int(L, 5), attempts = 0;
+  mg_conv window = check_conv(L, 4);
   state *S = state_of(L);
   handle *h = handle_new(L, S);
   mg_tensor *x = check_tensor(L, 1), *weight = check_tensor(L, 2), *dy = check_tensor(L, 3);
-  do h->tensor = mg_conv2d_vjp_input(x, weight, dy, stride, pad);
+  int attempts = 0;
+  do h->tensor = mg_conv2d_vjp_input(x, weight, dy, &window);
   while (handle_again(L, h, &attempts));
   return handle_done(L, S, h);
 }
 
 static int conv2d_vjp_weight(lua_State *L) {
-  int stride = check_int(L, 4), pad = check_int(L, 5), attempts = 0;
+  mg_conv window = check_conv(L, 4);
   state *S = state_of(L);
   handle *h = handle_new(L, S);
   mg_tensor *x = check_tensor(L, 1), *weight = check_tensor(L, 2), *dy = check_tensor(L, 3);
-  do h->tensor = mg_conv2d_vjp_weight(x, weight, dy, stride, pad);
+  int attempts = 0;
+  do h->tensor = mg_conv2d_vjp_weight(x, weight, dy, &window);
   while (handle_again(L, h, &attempts));
   return handle_done(L, S, h);
 }
@@ -42,23 +61,42 @@ static int conv2d_vjp_bias(lua_State *L) {
   return handle_done(L, S, h);
 }
 
-/* max_pool2d(x, kernel, stride, pad) */
-static int max_pool2d(lua_State *L) {
-  int kernel = check_int(L, 2), stride = check_int(L, 3), pad = check_int(L, 4), attempts = 0;
+/* The list {vertical and horizontal kernel, stride, pad}. */
+static mg_pool check_pool(lua_State *L, int index) {
+  int64_t list[MG_MAX_AXES];
+  if (check_shape(L, index, list) != 6)
+    raise_message(L, "MG-SHAPE", "pool2d: expected 6 numbers for the window");
+  mg_pool o;
+  for (int i = 0; i < 2; i++) {
+    o.kernel[i] = (int)list[i];
+    o.stride[i] = (int)list[2 + i];
+    o.pad[i] = (int)list[4 + i];
+  }
+  return o;
+}
+
+/* pool2d(kind, x, window) */
+static int pool2d(lua_State *L) {
+  mg_reduce_kind kind = (mg_reduce_kind)check_int(L, 1);
+  mg_pool window = check_pool(L, 3);
   state *S = state_of(L);
   handle *h = handle_new(L, S);
-  mg_tensor *x = check_tensor(L, 1);
-  do h->tensor = mg_max_pool2d(x, kernel, stride, pad);
+  mg_tensor *x = check_tensor(L, 2);
+  int attempts = 0;
+  do h->tensor = mg_pool2d(kind, x, &window);
   while (handle_again(L, h, &attempts));
   return handle_done(L, S, h);
 }
 
-static int max_pool2d_vjp(lua_State *L) {
-  int kernel = check_int(L, 3), stride = check_int(L, 4), pad = check_int(L, 5), attempts = 0;
+/* pool2d_vjp(kind, x, y, dy, window) */
+static int pool2d_vjp(lua_State *L) {
+  mg_reduce_kind kind = (mg_reduce_kind)check_int(L, 1);
+  mg_pool window = check_pool(L, 5);
   state *S = state_of(L);
   handle *h = handle_new(L, S);
-  mg_tensor *x = check_tensor(L, 1), *dy = check_tensor(L, 2);
-  do h->tensor = mg_max_pool2d_vjp(x, dy, kernel, stride, pad);
+  mg_tensor *x = check_tensor(L, 2), *y = check_tensor(L, 3), *dy = check_tensor(L, 4);
+  int attempts = 0;
+  do h->tensor = mg_pool2d_vjp(kind, x, y, dy, &window);
   while (handle_again(L, h, &attempts));
   return handle_done(L, S, h);
 }
@@ -75,13 +113,14 @@ static int adaptive_pool2d(lua_State *L) {
   return handle_done(L, S, h);
 }
 
+/* adaptive_pool2d_vjp(kind, x, y, dy, height, width) */
 static int adaptive_pool2d_vjp(lua_State *L) {
   mg_reduce_kind kind = (mg_reduce_kind)check_int(L, 1);
-  int height = check_int(L, 4), width = check_int(L, 5), attempts = 0;
+  int height = check_int(L, 5), width = check_int(L, 6), attempts = 0;
   state *S = state_of(L);
   handle *h = handle_new(L, S);
-  mg_tensor *x = check_tensor(L, 2), *dy = check_tensor(L, 3);
-  do h->tensor = mg_adaptive_pool2d_vjp(kind, x, dy, height, width);
+  mg_tensor *x = check_tensor(L, 2), *y = check_tensor(L, 3), *dy = check_tensor(L, 4);
+  do h->tensor = mg_adaptive_pool2d_vjp(kind, x, y, dy, height, width);
   while (handle_again(L, h, &attempts));
   return handle_done(L, S, h);
 }
@@ -121,8 +160,8 @@ void open_image_ops(lua_State *L) {
                                        {"conv2d_vjp_input", conv2d_vjp_input},
                                        {"conv2d_vjp_weight", conv2d_vjp_weight},
                                        {"conv2d_vjp_bias", conv2d_vjp_bias},
-                                       {"max_pool2d", max_pool2d},
-                                       {"max_pool2d_vjp", max_pool2d_vjp},
+                                       {"pool2d", pool2d},
+                                       {"pool2d_vjp", pool2d_vjp},
                                        {"adaptive_pool2d", adaptive_pool2d},
                                        {"adaptive_pool2d_vjp", adaptive_pool2d_vjp},
                                        {"batch_norm", batch_norm},

@@ -115,6 +115,22 @@ static int free_tensor(lua_State *L) {
   return 0;
 }
 
+/* free_made(h, mark): frees a tensor made since the mark that is still of its scope */
+static int free_made(lua_State *L) {
+  handle *h = luaL_checkudata(L, 1, TYPE);
+  if (h->listed && h->sequence > check_number(L, 2)) handle_free(state_of(L), h);
+  return 0;
+}
+
+/* has_shape_of(h, g): whether two tensors have the same shape */
+static int has_shape_of(lua_State *L) {
+  mg_tensor *a = check_tensor(L, 1), *b = check_tensor(L, 2);
+  int axes = mg_tensor_axes(a), same = axes == mg_tensor_axes(b);
+  for (int i = 0; same && i < axes; i++) same = mg_tensor_shape(a)[i] == mg_tensor_shape(b)[i];
+  lua_pushboolean(L, same);
+  return 1;
+}
+
 static int is_alive(lua_State *L) {
   handle *h = luaL_testudata(L, 1, TYPE);
   lua_pushboolean(L, h && h->tensor);
@@ -309,6 +325,8 @@ void open_handles(lua_State *L) {
                                        {"reshape", reshape},
                                        {"rows", rows},
                                        {"free", free_tensor},
+                                       {"free_made", free_made},
+                                       {"has_shape_of", has_shape_of},
                                        {"is_alive", is_alive},
                                        {"shape", shape},
                                        {"axes", axes},

@@ -314,7 +314,7 @@ function methods.free(t)
   core.free(t.handle)
 end
 
--- Adds the handles of a value that a scope returns: a tensor, or tables of tensors.
+-- Adds the handles of a value that a scope returns: a tensor, or tables of tensors, up to three deep.
 local function returned(value, handles, depth)
   if getmetatable(value) == Tensor then
     handles[#handles + 1] = value.handle
@@ -323,6 +323,13 @@ local function returned(value, handles, depth)
   elseif type(value) == "table" and depth < 4 then
     for _, entry in pairs(value) do returned(entry, handles, depth + 1) end
   end
+  return handles
+end
+
+--- The handles of the tensors in a value that a scope would return.
+-- @return list
+function tensor.handles_in(value)
+  return returned(value, {}, 1)
 end
 
 --- Calls f(...) and frees the tensors made inside, except those it returns (also inside tables, up to

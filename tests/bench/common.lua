@@ -4,59 +4,23 @@ local core = require "mapgrad.real"
 
 local common = {}
 
--- 64-bit numbers as four limbs of 16 bits, lowest first.
-local function multiply(a, b)
-  local r, carry = {}, 0
-  for i = 1, 4 do
-    local sum = carry
-    for j = 1, i do sum = sum + a[j] * b[i - j + 1] end
-    r[i] = sum % 65536
-    carry = (sum - r[i]) / 65536
-  end
-  return r
-end
-
--- x ~ (x >> bits)
-local function xor_shifted(x, bits)
-  local whole, part = math.floor(bits / 16), bits % 16
-  local r, scale = {}, 2 ^ part
-  for i = 1, 4 do
-    local low, high = x[i + whole] or 0, x[i + whole + 1] or 0
-    local shifted = (math.floor(low / scale) + high * (65536 / scale)) % 65536
-    local a, b, bit, result = x[i], shifted, 1, 0
-    for _ = 1, 16 do
-      local p, q = a % 2, b % 2
-      if p ~= q then result = result + bit end
-      a, b, bit = (a - p) / 2, (b - q) / 2, bit * 2
-    end
-    r[i] = result
-  end
-  return r
-end
-
-local function limbs(d3, d2, d1, d0) return { d0, d1, d2, d3 } end
-local GOLDEN = limbs(0x9E37, 0x79B9, 0x7F4A, 0x7C15)
-local FIRST = limbs(0xBF58, 0x476D, 0x1CE4, 0xE5B9)
-local SECOND = limbs(0x94D0, 0x49BB, 0x1331, 0x11EB)
-
-local function add(a, n)
-  local r, carry = {}, n
-  for i = 1, 4 do
-    local sum = a[i] + carry
-    r[i] = sum % 65536
-    carry = (sum - r[i]) / 65536
-  end
-  return r
-end
-
--- u of element i (from 0) of a stream, exact in float.
-local function uniform(seed, i)
-  local x = add(multiply(add({ 0, 0, 0, 0 }, i + 1), GOLDEN), seed)
-  x = multiply(xor_shifted(x, 30), FIRST)
-  x = multiply(xor_shifted(x, 27), SECOND)
-  x = xor_shifted(x, 31)
-  return (x[4] * 256 + math.floor(x[3] / 256)) * 2 ^ -24
-end
+-- u of element i (from 0) of a stream, exact in float: splitmix64 as a counter, in the 64-bit integers of
+-- either interpreter, neither of which reads the other's.
+local uniform = load(rawget(_G, "jit") and [[
+  local bit = require "bit"
+  local xor, shift = bit.bxor, bit.rshift
+  return function(seed, i)
+    local x = (i + 1) * 0x9E3779B97F4A7C15ULL + seed
+    x = xor(x, shift(x, 30)) * 0xBF58476D1CE4E5B9ULL
+    x = xor(x, shift(x, 27)) * 0x94D049BB133111EBULL
+    return tonumber(shift(xor(x, shift(x, 31)), 40)) * 2 ^ -24
+  end]] or [[
+  return function(seed, i)
+    local x = (i + 1) * 0x9E3779B97F4A7C15 + seed
+    x = (x ~ x >> 30) * 0xBF58476D1CE4E5B9
+    x = (x ~ x >> 27) * 0x94D049BB133111EB
+    return ((x ~ x >> 31) >> 40) * 2.0 ^ -24
+  end]])()
 
 --- A tensor of f(u) for the elements of a stream.
 function common.input(seed, shape, f)

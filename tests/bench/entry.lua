@@ -63,4 +63,71 @@ function run.chain()
   end, check)
 end
 
+-- One training step of a network whose outputs are weighed by g, as the peers' cnn and smallcnn.
+local function network(net, x, g, name)
+  local adam = mg.optim.adam(net:parameters(), { rate = 1e-3 })
+  common.run({ workload = name, n = n, batch = batch, variant = "step" }, function()
+    adam:step(function() return (net(x) * g):sum() end)
+  end)
+end
+
+local function images()
+  return common.input(12, { batch, 3, 8 * n, 8 * n }, function(u) return u end),
+    common.input(13, { batch, n, n }, function(u) return 2 * u - 1 end)
+end
+
+function run.cnn()
+  local x, g = images()
+  network(mg.nn.combresnet18 { rows = n, cols = n }, x, g, "cnn")
+end
+
+function run.smallcnn()
+  local nn, x, g = mg.nn, images()
+  local function convolution(from, to, kernel)
+    return nn.conv2d { from, to, kernel = kernel, pad = (kernel - 1) / 2 }
+  end
+  network(nn.sequential {
+    convolution(3, 16, 3), nn.relu(), nn.max_pool(2), convolution(16, 32, 3), nn.relu(), nn.max_pool(2),
+    convolution(32, 32, 3), nn.relu(), nn.adaptive_mean_pool(n, n), convolution(32, 1, 1), nn.softplus(),
+    nn.reshape(n, n),
+  }, x, g, "smallcnn")
+end
+
+-- The discrete VAE without its sampler: loss sum over pixels, mean over the batch.
+function run.mlp()
+  local nn = mg.nn
+  local x = common.input(11, { batch, 784 }, function(u) return u end)
+  local encoder = nn.sequential {
+    nn.linear(784, 512), nn.relu(), nn.linear(512, 256), nn.relu(), nn.linear(256, 400), nn.reshape(20, 20),
+  }
+  local decoder = nn.sequential {
+    nn.linear(400, 256), nn.relu(), nn.linear(256, 512), nn.relu(), nn.linear(512, 784),
+  }
+  local adam = mg.optim.adam(nn.sequential { encoder, decoder }:parameters(), { rate = 1e-3 })
+  common.run({ workload = "mlp", n = n, batch = batch, variant = "step" }, function()
+    adam:step(function()
+      return mg.loss.bernoulli(decoder(encoder(x):softmax(-1):reshape(batch, 400)), x)
+    end)
+  end)
+end
+
+-- A 3x3 convolution of 64 channels, as in the residual blocks.
+function run.conv3()
+  variant = variant or "fwdbwd"
+  local x = common.input(16, { batch, 64, n, n }, function(u) return u end)
+  local dy = common.input(17, { batch, 64, n, n }, function(u) return u - 0.5 end)
+  local w = common.input(18, { 64, 64, 3, 3 }, function(u) return u - 0.5 end)
+  if variant == "fwdbwd" then x:watch(); w:watch() end
+  common.run({ workload = "conv3", n = n, batch = batch, variant = variant }, function()
+    tensor.scope(function()
+      local y = x:conv2d(w, nil, 1, 1)
+      if variant == "fwd" then return end
+      y:backward(dy)
+      x.grad:free()
+      w.grad:free()
+      x.grad, w.grad = nil, nil
+    end)
+  end)
+end
+
 run[workload]()

@@ -42,6 +42,15 @@ lua5.4 chain 10 1 1
 luajit chain 10 1 1
 lua5.4 chain 10 1 1 nograd
 luajit chain 10 1 1 nograd
+luajit cnn 12 70 1
+luajit cnn 12 70 2
+luajit smallcnn 12 50 1
+luajit smallcnn 12 50 2
+luajit mlp 784 100 1
+luajit mlp 784 100 2
+luajit conv3 24 70 1 fwd
+luajit conv3 24 70 1
+luajit conv3 24 70 2
 lua5.4 startup require
 luajit startup require
 lua5.4 startup gradient

@@ -639,12 +639,16 @@ static void matmul_forward(void **state) {
 
 typedef struct conv_state {
   mg_tensor *x, *weight, *bias;
-  int stride, pad;
+  mg_conv window;
 } conv_state;
+
+static mg_conv square(int stride, int pad) {
+  return (mg_conv){{stride, stride}, {pad, pad}, {1, 1}, 1};
+}
 
 static mg_tensor *run_conv(void *state) {
   conv_state *s = state;
-  return mg_conv2d(s->x, s->weight, s->bias, s->stride, s->pad);
+  return mg_conv2d(s->x, s->weight, s->bias, &s->window);
 }
 
 /* x (b, c, y, x), 0 outside. */
@@ -654,14 +658,23 @@ static double pixel(mg_tensor *t, int64_t b, int64_t c, int64_t y, int64_t x) {
   return at(t, ((b * s[1] + c) * s[2] + y) * s[3] + x);
 }
 
+/* Where cell (i, j) of the window of result (y, x) lies. */
+static void cell_place(const mg_conv *o, int64_t y, int64_t x, int64_t i, int64_t j,
+                       int64_t place[2]) {
+  place[0] = y * o->stride[0] - o->pad[0] + i * o->dilation[0];
+  place[1] = x * o->stride[1] - o->pad[1] + j * o->dilation[1];
+}
+
 static double correlation(conv_state *s, int64_t b, int64_t d, int64_t y, int64_t x) {
   const int64_t *w = mg_tensor_shape(s->weight);
   double sum = s->bias ? at(s->bias, d) : 0;
+  int64_t first = d / (w[0] / s->window.groups) * w[1], place[2]; /* channel of the group */
   for (int64_t c = 0; c < w[1]; c++)
     for (int64_t i = 0; i < w[2]; i++)
-      for (int64_t j = 0; j < w[3]; j++)
-        sum += pixel(s->weight, d, c, i, j) *
-               pixel(s->x, b, c, y * s->stride - s->pad + i, x * s->stride - s->pad + j);
+      for (int64_t j = 0; j < w[3]; j++) {
+        cell_place(&s->window, y, x, i, j, place);
+        sum += pixel(s->weight, d, c, i, j) * pixel(s->x, b, first + c, place[0], place[1]);
+      }
   return sum;
 }
 
@@ -669,33 +682,62 @@ typedef struct geometry {
   const char *x, *weight, *bias;
   int stride, pad;
   const char *y;
+  mg_conv own; /* in place of stride and pad, if it has groups */
 } geometry;
 
+#define NO_WINDOW {{0}, {0}, {0}, 0}
+
 static const geometry small_convs[] = {
-    {"2x3x5x6", "4x3x3x3", "4", 1, 1, "2x4x5x6"}, {"2x3x5x6", "4x3x3x3", NULL, 2, 1, "2x4x3x3"},
-    {"1x1x1x1", "1x1x1x1", "1", 1, 0, "1x1x1x1"}, {"2x3x4x5", "2x3x1x1", "2", 1, 0, "2x2x4x5"},
-    {"2x2x5x5", "3x2x1x1", "3", 2, 0, "2x3x3x3"}, {"1x2x7x6", "2x2x5x3", NULL, 3, 2, "1x2x3x3"},
-    {"2x1x3x2", "1x1x2x2", "1", 1, 3, "2x1x8x7"}, {"0x2x4x4", "3x2x3x3", "3", 1, 1, "0x3x4x4"},
-    {"2x0x4x4", "3x0x3x3", "3", 1, 1, "2x3x4x4"}, {"2x2x4x4", "0x2x3x3", "0", 1, 1, "2x0x4x4"},
-    {"1x2x3x2", "2x2x7x7", NULL, 1, 3, "1x2x3x2"}, {"1x2x4x5", "2x2x3x1", "2", 1, 0, "1x2x2x5"},
-    {"1x1x2x2", "1x1x3x3", NULL, 5, 4, "1x1x2x2"}, {"9x1x4x4", "2x1x3x3", "2", 1, 0, "9x2x2x2"},
+    {"2x3x5x6", "4x3x3x3", "4", 1, 1, "2x4x5x6", NO_WINDOW}, {"2x3x5x6", "4x3x3x3", NULL, 2, 1, "2x4x3x3", NO_WINDOW},
+    {"1x1x1x1", "1x1x1x1", "1", 1, 0, "1x1x1x1", NO_WINDOW}, {"2x3x4x5", "2x3x1x1", "2", 1, 0, "2x2x4x5", NO_WINDOW},
+    {"2x2x5x5", "3x2x1x1", "3", 2, 0, "2x3x3x3", NO_WINDOW}, {"1x2x7x6", "2x2x5x3", NULL, 3, 2, "1x2x3x3", NO_WINDOW},
+    {"2x1x3x2", "1x1x2x2", "1", 1, 3, "2x1x8x7", NO_WINDOW}, {"0x2x4x4", "3x2x3x3", "3", 1, 1, "0x3x4x4", NO_WINDOW},
+    {"2x0x4x4", "3x0x3x3", "3", 1, 1, "2x3x4x4", NO_WINDOW}, {"2x2x4x4", "0x2x3x3", "0", 1, 1, "2x0x4x4", NO_WINDOW},
+    {"1x2x3x2", "2x2x7x7", NULL, 1, 3, "1x2x3x2", NO_WINDOW}, {"1x2x4x5", "2x2x3x1", "2", 1, 0, "1x2x2x5", NO_WINDOW},
+    {"1x1x2x2", "1x1x3x3", NULL, 5, 4, "1x1x2x2", NO_WINDOW}, {"9x1x4x4", "2x1x3x3", "2", 1, 0, "9x2x2x2", NO_WINDOW},
+    {"2x2x7x6", "3x2x3x2", "3", 0, 0, "2x3x4x4", {{2, 1}, {1, 0}, {1, 2}, 1}},
+    {"1x2x9x8", "2x2x3x3", NULL, 0, 0, "1x2x9x8", {{1, 1}, {2, 2}, {2, 2}, 1}},
+    {"2x4x5x5", "6x2x3x3", "6", 0, 0, "2x6x5x5", {{1, 1}, {1, 1}, {1, 1}, 2}},
+    {"2x3x5x4", "3x1x3x3", "3", 0, 0, "2x3x3x2", {{2, 2}, {1, 1}, {1, 1}, 3}},
+    {"2x4x3x4", "6x2x1x1", NULL, 0, 0, "2x6x3x4", {{1, 1}, {0, 0}, {1, 1}, 2}},
+    {"2x2x1x9", "3x2x1x4", "3", 0, 0, "2x3x1x3", {{1, 3}, {0, 2}, {1, 2}, 1}},
 };
 
 /* Several tiles in an image, several images in a group. */
 static const geometry large_convs[] = {
-    {"3x16x60x50", "8x16x3x3", "8", 1, 1, "3x8x60x50"},
-    {"17x3x48x40", "8x3x5x5", "8", 2, 2, "17x8x24x20"},
-    {"2x40x40x40", "24x40x1x1", NULL, 1, 0, "2x24x40x40"},
-    {"1x64x33x31", "5x64x7x7", NULL, 3, 3, "1x5x11x11"},
+    {"3x16x60x50", "8x16x3x3", "8", 1, 1, "3x8x60x50", NO_WINDOW},
+    {"17x3x48x40", "8x3x5x5", "8", 2, 2, "17x8x24x20", NO_WINDOW},
+    {"2x40x40x40", "24x40x1x1", NULL, 1, 0, "2x24x40x40", NO_WINDOW},
+    {"1x64x33x31", "5x64x7x7", NULL, 3, 3, "1x5x11x11", NO_WINDOW},
+    {"3x24x50x60", "12x12x3x3", "12", 0, 0, "3x12x48x58", {{1, 1}, {0, 0}, {1, 1}, 2}},
+};
+
+/* Winograd's way: tiles that end inside, on and past the borders; images in bands; pads of 0, 1, 2. */
+static const geometry winograd_convs[] = {
+    {"5x16x12x12", "16x16x3x3", "16", 1, 1, "5x16x12x12", NO_WINDOW},
+    {"1x16x4x4", "17x16x3x3", NULL, 1, 1, "1x17x4x4", NO_WINDOW},
+    {"3x18x7x9", "16x18x3x3", "16", 1, 0, "3x16x5x7", NO_WINDOW},
+    {"2x16x10x3", "16x16x3x3", NULL, 1, 2, "2x16x12x5", NO_WINDOW},
+    {"2x16x66x75", "18x16x3x3", "18", 1, 1, "2x18x66x75", NO_WINDOW},
+    {"2x16x5x37", "16x16x3x3", NULL, 0, 0, "2x16x7x35", {{1, 1}, {2, 0}, {1, 1}, 1}},
+    {"4x16x1x40", "16x16x3x3", NULL, 1, 1, "4x16x1x40", NO_WINDOW},
 };
 
 static conv_state conv_of(const geometry *g) {
   return (conv_state){numbers(g->x), numbers(g->weight), g->bias ? numbers(g->bias) : NULL,
-                      g->stride, g->pad};
+                      g->own.groups ? g->own : square(g->stride, g->pad)};
 }
 
-static void check_conv(const geometry *g) {
+/* What Winograd's way may be off for a sum of so many products of numbers in -1..1, whose absolute
+ * values add up to a quarter of that: 2e-6 of that sum in floats. */
+static double winograd_tolerance(int64_t products) {
+  return tolerance() + (mg_real_bytes() == 4 ? 2e-6 : 2e-14) * (double)products / 4;
+}
+
+static void check_conv(const geometry *g, int is_winograd) {
   conv_state s = conv_of(g);
+  const int64_t *w = mg_tensor_shape(s.weight);
+  double within = is_winograd ? winograd_tolerance(w[1] * w[2] * w[3]) : tolerance();
   mg_tensor *y = run_conv(&s);
   has_shape("conv2d", y, g->y);
   const int64_t *shape = mg_tensor_shape(y);
@@ -703,15 +745,16 @@ static void check_conv(const geometry *g) {
     int64_t column = k % shape[3], row = k / shape[3] % shape[2];
     int64_t image = k / shape[3] / shape[2];
     near("conv2d", k, at(y, k), correlation(&s, image / shape[1], image % shape[1], row, column),
-         tolerance());
+         within);
   }
   FREE(s.x, s.weight, s.bias, y);
 }
 
 static void conv_forward(void **state) {
   (void)state;
-  for (int i = 0; i < COUNT_OF(small_convs); i++) check_conv(&small_convs[i]);
-  for (int i = 0; i < COUNT_OF(large_convs); i++) check_conv(&large_convs[i]);
+  for (int i = 0; i < COUNT_OF(small_convs); i++) check_conv(&small_convs[i], 0);
+  for (int i = 0; i < COUNT_OF(large_convs); i++) check_conv(&large_convs[i], 0);
+  for (int i = 0; i < COUNT_OF(winograd_convs); i++) check_conv(&winograd_convs[i], 1);
 }
 
 static void conv_gradients(void **state) {
@@ -720,9 +763,9 @@ static void conv_gradients(void **state) {
     conv_state s = conv_of(&small_convs[i]);
     mg_tensor *dy = numbers(small_convs[i].y);
     is_gradient("conv2d input", run_conv, &s, s.x, dy,
-                mg_conv2d_vjp_input(s.x, s.weight, dy, s.stride, s.pad));
+                mg_conv2d_vjp_input(s.x, s.weight, dy, &s.window));
     is_gradient("conv2d weight", run_conv, &s, s.weight, dy,
-                mg_conv2d_vjp_weight(s.x, s.weight, dy, s.stride, s.pad));
+                mg_conv2d_vjp_weight(s.x, s.weight, dy, &s.window));
     if (s.bias) is_gradient("conv2d bias", run_conv, &s, s.bias, dy, mg_conv2d_vjp_bias(dy));
     FREE(s.x, s.weight, s.bias, dy);
   }
@@ -733,10 +776,11 @@ static void naive_gradients(conv_state *s, mg_tensor *dy, double *dx, double *dw
   const int64_t *w = mg_tensor_shape(s->weight), *o = mg_tensor_shape(dy);
   const int64_t *in = mg_tensor_shape(s->x);
   for (int64_t k = 0; k < mg_tensor_size(dy); k++) {
-    int64_t left = k % o[3] * s->stride - s->pad, top = k / o[3] % o[2] * s->stride - s->pad;
-    int64_t d = k / o[3] / o[2] % o[1], b = k / o[3] / o[2] / o[1];
+    int64_t d = k / o[3] / o[2] % o[1], b = k / o[3] / o[2] / o[1], at_tap[2];
+    int64_t first = d / (w[0] / s->window.groups) * w[1];
     for (int64_t t = 0; t < w[1] * w[2] * w[3]; t++) {
-      int64_t x = left + t % w[3], y = top + t / w[3] % w[2], c = t / w[3] / w[2];
+      cell_place(&s->window, k / o[3] % o[2], k % o[3], t / w[3] % w[2], t % w[3], at_tap);
+      int64_t y = at_tap[0], x = at_tap[1], c = first + t / w[3] / w[2];
       if (x < 0 || y < 0 || y >= in[2] || x >= in[3]) continue;
       int64_t place = ((b * in[1] + c) * in[2] + y) * in[3] + x, tap = d * w[1] * w[2] * w[3] + t;
       dx[place] += at(dy, k) * at(s->weight, tap);
@@ -745,79 +789,110 @@ static void naive_gradients(conv_state *s, mg_tensor *dy, double *dx, double *dw
   }
 }
 
+static void check_gradients(const geometry *g, int is_winograd) {
+  conv_state s = conv_of(g);
+  mg_tensor *dy = numbers(g->y);
+  int64_t filters = mg_tensor_shape(dy)[1], cells = mg_tensor_size(dy) / filters;
+  double near_x = is_winograd ? winograd_tolerance(filters * 9) : tolerance();
+  double near_w = 3 * (is_winograd ? winograd_tolerance(cells) : tolerance());
+  mg_tensor *dx = mg_conv2d_vjp_input(s.x, s.weight, dy, &s.window);
+  mg_tensor *dw = mg_conv2d_vjp_weight(s.x, s.weight, dy, &s.window);
+  mg_tensor *db = mg_conv2d_vjp_bias(dy);
+  double *ex = calloc((size_t)mg_tensor_size(dx), sizeof *ex);
+  double *ew = calloc((size_t)mg_tensor_size(dw), sizeof *ew);
+  naive_gradients(&s, dy, ex, ew);
+  for (int64_t k = 0; k < mg_tensor_size(dx); k++) near("dx", k, at(dx, k), ex[k], near_x);
+  for (int64_t k = 0; k < mg_tensor_size(dw); k++) near("dw", k, at(dw, k), ew[k], near_w);
+  int64_t plane = mg_tensor_shape(dy)[2] * mg_tensor_shape(dy)[3];
+  for (int64_t f = 0; f < filters; f++) {
+    double sum = 0;
+    for (int64_t k = 0; k < mg_tensor_size(dy); k++)
+      sum += k / plane % filters == f ? at(dy, k) : 0;
+    near("db", f, at(db, f), sum, tolerance());
+  }
+  free(ex);
+  free(ew);
+  FREE(s.x, s.weight, s.bias, dy, dx, dw, db);
+}
+
 static void conv_gradients_of_many_tiles(void **state) {
   (void)state;
-  for (int i = 0; i < COUNT_OF(large_convs); i++) {
-    conv_state s = conv_of(&large_convs[i]);
-    mg_tensor *dy = numbers(large_convs[i].y);
-    mg_tensor *dx = mg_conv2d_vjp_input(s.x, s.weight, dy, s.stride, s.pad);
-    mg_tensor *dw = mg_conv2d_vjp_weight(s.x, s.weight, dy, s.stride, s.pad);
-    mg_tensor *db = mg_conv2d_vjp_bias(dy);
-    double *ex = calloc((size_t)mg_tensor_size(dx), sizeof *ex);
-    double *ew = calloc((size_t)mg_tensor_size(dw), sizeof *ew);
-    naive_gradients(&s, dy, ex, ew);
-    for (int64_t k = 0; k < mg_tensor_size(dx); k++) near("dx", k, at(dx, k), ex[k], tolerance());
-    for (int64_t k = 0; k < mg_tensor_size(dw); k++)
-      near("dw", k, at(dw, k), ew[k], 3 * tolerance());
-    int64_t cells = mg_tensor_shape(dy)[2] * mg_tensor_shape(dy)[3], d = mg_tensor_shape(dy)[1];
-    for (int64_t f = 0; f < d; f++) {
-      double sum = 0;
-      for (int64_t k = 0; k < mg_tensor_size(dy); k++) sum += k / cells % d == f ? at(dy, k) : 0;
-      near("db", f, at(db, f), sum, tolerance());
-    }
-    free(ex);
-    free(ew);
-    FREE(s.x, s.weight, s.bias, dy, dx, dw, db);
-  }
+  for (int i = 0; i < COUNT_OF(large_convs); i++) check_gradients(&large_convs[i], 0);
+  for (int i = 0; i < COUNT_OF(winograd_convs); i++) check_gradients(&winograd_convs[i], 1);
 }
 
 /* ---- pooling */
 
 typedef struct pool_state {
+  mg_reduce_kind kind;
   mg_tensor *x;
-  int kernel, stride, pad;
+  mg_pool window;
 } pool_state;
 
-static mg_tensor *run_max_pool(void *state) {
+static mg_tensor *run_pool(void *state) {
   pool_state *s = state;
-  return mg_max_pool2d(s->x, s->kernel, s->stride, s->pad);
+  return mg_pool2d(s->kind, s->x, &s->window);
 }
 
-static const int pools[][3] = {{1, 1, 0}, {2, 2, 0}, {2, 1, 1}, {3, 2, 1}, {3, 1, 1}, {3, 3, 0},
-                               {2, 3, 0}, {4, 2, 2}, {5, 2, 2}, {1, 2, 0}, {2, 2, 1}};
+/* kernel, stride, pad, down and across */
+static const mg_pool pools[] = {
+    {{1, 1}, {1, 1}, {0, 0}}, {{2, 2}, {2, 2}, {0, 0}}, {{2, 2}, {1, 1}, {1, 1}},
+    {{3, 3}, {2, 2}, {1, 1}}, {{3, 3}, {1, 1}, {1, 1}}, {{3, 3}, {3, 3}, {0, 0}},
+    {{2, 2}, {3, 3}, {0, 0}}, {{4, 4}, {2, 2}, {2, 2}}, {{5, 5}, {2, 2}, {2, 2}},
+    {{1, 1}, {2, 2}, {0, 0}}, {{2, 2}, {2, 2}, {1, 1}}, {{1, 3}, {1, 2}, {0, 1}},
+    {{4, 1}, {3, 1}, {1, 0}}, {{2, 5}, {1, 1}, {1, 2}}};
 
-static double window_max(pool_state *s, int64_t plane, int64_t row, int64_t column) {
+static double window_value(pool_state *s, int64_t plane, int64_t row, int64_t column) {
   const int64_t *shape = mg_tensor_shape(s->x);
-  double best = -INFINITY;
-  for (int64_t y = row * s->stride - s->pad; y < row * s->stride - s->pad + s->kernel; y++)
-    for (int64_t x = column * s->stride - s->pad; x < column * s->stride - s->pad + s->kernel; x++)
-      if (y >= 0 && x >= 0 && y < shape[2] && x < shape[3])
-        best = fmax(best, at(s->x, (plane * shape[2] + y) * shape[3] + x));
-  return best;
+  const mg_pool *o = &s->window;
+  double best = -INFINITY, sum = 0;
+  for (int64_t i = 0; i < o->kernel[0]; i++)
+    for (int64_t j = 0; j < o->kernel[1]; j++) {
+      int64_t y = row * o->stride[0] - o->pad[0] + i, x = column * o->stride[1] - o->pad[1] + j;
+      if (y < 0 || x < 0 || y >= shape[2] || x >= shape[3]) continue;
+      double value = at(s->x, (plane * shape[2] + y) * shape[3] + x);
+      best = fmax(best, value);
+      sum += value;
+    }
+  return s->kind == MG_MAX ? best : sum / o->kernel[0] / o->kernel[1];
 }
 
-static void max_pool(void **state) {
+static void check_pool(pool_state *s) {
+  mg_tensor *y = run_pool(s), *dy = numbers_like(y);
+  const int64_t *in = mg_tensor_shape(s->x), *out = mg_tensor_shape(y);
+  for (int i = 0; i < 2; i++)
+    assert_int_equal(out[2 + i], (in[2 + i] + 2 * s->window.pad[i] - s->window.kernel[i]) /
+                                         s->window.stride[i] + 1);
+  for (int64_t k = 0; k < mg_tensor_size(y); k++)
+    near("pool2d", k, at(y, k), window_value(s, k / out[3] / out[2], k / out[3] % out[2], k % out[3]),
+         s->kind == MG_MAX ? 0 : tolerance());
+  mg_tensor *g = mg_pool2d_vjp(s->kind, s->x, y, dy, &s->window);
+  if (mg_tensor_size(s->x) < 200) is_gradient("pool2d", run_pool, s, s->x, dy, g);
+  else mg_tensor_free(g);
+  FREE(y, dy);
+}
+
+static void pool(void **state) {
   (void)state;
   const char *shapes[] = {"2x2x5x6", "1x1x5x5", "0x2x5x5", "2x0x5x5", "1x3x40x37"};
   for (int i = 0; i < COUNT_OF(shapes); i++)
-    for (int p = 0; p < COUNT_OF(pools); p++) {
-      pool_state s = {apart(shapes[i]), pools[p][0], pools[p][1], pools[p][2]};
-      for (int64_t k = 0; k < mg_tensor_size(s.x); k++)
-        mg_tensor_data(s.x)[k] -= 300; /* zeros of the pad would win */
-      mg_tensor *y = run_max_pool(&s), *dy = numbers_like(y);
-      const int64_t *in = mg_tensor_shape(s.x), *out = mg_tensor_shape(y);
-      assert_int_equal(out[2], (in[2] + 2 * s.pad - s.kernel) / s.stride + 1);
-      assert_int_equal(out[3], (in[3] + 2 * s.pad - s.kernel) / s.stride + 1);
-      for (int64_t k = 0; k < mg_tensor_size(y); k++)
-        near("max_pool2d", k, at(y, k),
-             window_max(&s, k / out[3] / out[2], k / out[3] % out[2], k % out[3]), 0);
-      mg_tensor *g = mg_max_pool2d_vjp(s.x, dy, s.kernel, s.stride, s.pad);
-      for (int64_t k = 0; k < mg_tensor_size(s.x); k++) /* back where a difference is exact */
-        mg_tensor_data(s.x)[k] += 300;
-      if (mg_tensor_size(s.x) < 200) is_gradient("max_pool2d", run_max_pool, &s, s.x, dy, g);
-      else mg_tensor_free(g);
-      FREE(s.x, y, dy);
-    }
+    for (int p = 0; p < COUNT_OF(pools); p++)
+      for (int kind = 0; kind < 2; kind++) {
+        pool_state s = {kind ? MG_MEAN : MG_MAX, apart(shapes[i]), pools[p]};
+        check_pool(&s);
+        mg_tensor_free(s.x);
+      }
+}
+
+/* Zeros of the pad would win over negative entries. */
+static void max_pool_of_negative_entries(void **state) {
+  (void)state;
+  for (int p = 0; p < COUNT_OF(pools); p++) {
+    pool_state s = {MG_MAX, apart("1x2x40x37"), pools[p]};
+    for (int64_t k = 0; k < mg_tensor_size(s.x); k++) mg_tensor_data(s.x)[k] -= 300;
+    check_pool(&s);
+    mg_tensor_free(s.x);
+  }
 }
 
 static void max_pool_ties_and_special_values(void **state) {
@@ -827,11 +902,12 @@ static void max_pool_ties_and_special_values(void **state) {
   const double weights[] = {1, 2, 3, 4};
   const double expected[] = {1, 0, 2, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 4, 0};
   mg_tensor *x = of("1x1x4x4", values), *dy = of("1x1x2x2", weights);
-  mg_tensor *y = mg_max_pool2d(x, 2, 2, 0), *g = mg_max_pool2d_vjp(x, dy, 2, 2, 0);
+  const mg_pool two = {{2, 2}, {2, 2}, {0, 0}};
+  mg_tensor *y = mg_pool2d(MG_MAX, x, &two), *g = mg_pool2d_vjp(MG_MAX, x, y, dy, &two);
   assert_true(at(y, 0) == 7 && at(y, 1) == -INFINITY && isnan(at(y, 2)) && at(y, 3) == 5);
   for (int i = 0; i < 16; i++) assert_true(at(g, i) == expected[i]);
   mg_tensor *z = mg_adaptive_pool2d(MG_MAX, x, 2, 2);
-  mg_tensor *h = mg_adaptive_pool2d_vjp(MG_MAX, x, dy, 2, 2);
+  mg_tensor *h = mg_adaptive_pool2d_vjp(MG_MAX, x, z, dy, 2, 2);
   for (int i = 0; i < 4; i++) near("adaptive_pool2d", i, at(z, i), at(y, i), 0);
   for (int i = 0; i < 16; i++) assert_true(at(h, i) == expected[i]);
   FREE(x, dy, y, g, z, h);
@@ -881,7 +957,7 @@ static void adaptive_pool(void **state) {
         near("adaptive_pool2d", k, at(y, k),
              share_of(&s, k / width / height, k / width % height, k % width), tolerance());
       is_gradient("adaptive_pool2d", run_shares, &s, s.x, dy,
-                  mg_adaptive_pool2d_vjp(s.kind, s.x, dy, s.height, s.width));
+                  mg_adaptive_pool2d_vjp(s.kind, s.x, y, dy, s.height, s.width));
       FREE(s.x, y, dy);
     }
 }
@@ -1037,7 +1113,9 @@ static mg_tensor *norm_gradient(const inputs *p, int fixed) {
 static mg_tensor *run_case(int i, const inputs *p) {
   static const int order[] = {2, 0, 3, 1};
   static const int64_t rows[] = {1, 0, 1, 1};
-  const mg_tensor *two[] = {p->matrix, p->matrix};
+  const mg_tensor *parts[] = {p->matrix, p->matrix};
+  const mg_conv two = square(2, 2);
+  const mg_pool three = {{3, 3}, {2, 2}, {1, 1}};
   switch (i) {
     case 0: return mg_unary(MG_SIGMOID, p->matrix);
     case 1: return mg_unary_vjp(MG_SOFTPLUS, p->matrix, p->matrix, p->matrix);
@@ -1059,18 +1137,18 @@ static mg_tensor *run_case(int i, const inputs *p) {
     case 17: return mg_permute(p->image, order);
     case 18: return mg_slice(p->image, 2, 1, 3);
     case 19: return mg_slice_vjp(p->matrix, 0, 2, p->square);
-    case 20: return mg_concat(two, 2, 1);
+    case 20: return mg_concat(parts, 2, 1);
     case 21: return mg_matmul(p->matrix, p->square, 0, 1);
     case 22: return mg_matmul(p->matrix, p->matrix, 1, 0);
-    case 23: return mg_conv2d(p->image, p->filters, p->bias, 2, 2);
-    case 24: return mg_conv2d_vjp_input(p->image, p->filters, p->result, 2, 2);
-    case 25: return mg_conv2d_vjp_weight(p->image, p->filters, p->result, 2, 2);
+    case 23: return mg_conv2d(p->image, p->filters, p->bias, &two);
+    case 24: return mg_conv2d_vjp_input(p->image, p->filters, p->result, &two);
+    case 25: return mg_conv2d_vjp_weight(p->image, p->filters, p->result, &two);
     case 26: return mg_conv2d_vjp_bias(p->result);
-    case 27: return mg_max_pool2d(p->image, 3, 2, 1);
-    case 28: return mg_max_pool2d_vjp(p->image, p->pooled, 3, 2, 1);
+    case 27: return mg_pool2d(MG_MAX, p->image, &three);
+    case 28: return mg_pool2d_vjp(MG_MAX, p->image, p->pooled, p->pooled, &three);
     case 29: return mg_adaptive_pool2d(MG_MEAN, p->image, 7, 5);
-    case 30: return mg_adaptive_pool2d_vjp(MG_MAX, p->image, p->shares, 7, 5);
-    case 31: return mg_adaptive_pool2d_vjp(MG_MEAN, p->image, p->shares, 7, 5);
+    case 30: return mg_adaptive_pool2d_vjp(MG_MAX, p->image, p->shares, p->shares, 7, 5);
+    case 31: return mg_adaptive_pool2d_vjp(MG_MEAN, p->image, p->shares, p->shares, 7, 5);
     case 32:
       return mg_batch_norm(p->image, p->channel, p->channel, p->mean, p->variance, epsilon, 0);
     case 33:
@@ -1135,8 +1213,9 @@ static void interrupts_end_operations(void **state) {
   inputs p = new_inputs(1);
   int64_t before = live();
   mg_interrupt_set(1);
-  mg_tensor *y = mg_conv2d(p.image, p.filters, p.bias, 2, 2);
-  mg_tensor *g = mg_conv2d_vjp_weight(p.image, p.filters, p.result, 2, 2);
+  mg_conv two = square(2, 2);
+  mg_tensor *y = mg_conv2d(p.image, p.filters, p.bias, &two);
+  mg_tensor *g = mg_conv2d_vjp_weight(p.image, p.filters, p.result, &two);
   mg_interrupt_set(0);
   assert_null(y);
   assert_null(g);
@@ -1188,23 +1267,43 @@ static void shapes_that_do_not_fit(void **state) {
   refused(mg_matmul(a, a, 0, 0), MG_BAD_SHAPE,
           "matmul: a is 2x3 with 3 columns, b is 2x3 with 2 rows");
   refused(mg_matmul(a, b, 0, 0), MG_BAD_SHAPE, "matmul: b has shape 4, expected 2 axes");
-  refused(mg_conv2d(x, w, NULL, 1, 0), MG_BAD_SHAPE,
-          "conv2d: weight of shape 1x2x5x5 does not fit x of shape 1x2x3x3 with pad 0");
-  refused(mg_conv2d(x, w, b, 1, 1), MG_BAD_SHAPE, "conv2d: bias has shape 4, weight has 1 filters");
-  refused(mg_conv2d(x, w, NULL, 0, 1), MG_BAD_ARGUMENT,
-          "conv2d: stride 0 and pad 1, expected 1 and 0 at least");
-  refused(mg_conv2d_vjp_input(x, w, x, 1, 1), MG_BAD_SHAPE,
+  const mg_conv plain = square(1, 0), padded = square(1, 1), still = square(0, 1);
+  const mg_conv halves = {{1, 1}, {2, 2}, {1, 1}, 2}, none = {{1, 1}, {0, 0}, {1, 1}, 0};
+  const mg_conv wide = {{1, 1}, {1, 1}, {1, 2}, 1};
+  refused(mg_conv2d(x, w, NULL, &plain), MG_BAD_SHAPE,
+          "conv2d: weight of shape 1x2x5x5 does not fit x of shape 1x2x3x3 with pad 0x0, dilation "
+          "1x1 and 1 groups");
+  refused(mg_conv2d(x, w, NULL, &wide), MG_BAD_SHAPE,
+          "conv2d: weight of shape 1x2x5x5 does not fit x of shape 1x2x3x3 with pad 1x1, dilation "
+          "1x2 and 1 groups");
+  refused(mg_conv2d(x, w, NULL, &halves), MG_BAD_SHAPE,
+          "conv2d: weight of shape 1x2x5x5 does not fit x of shape 1x2x3x3 with pad 2x2, dilation "
+          "1x1 and 2 groups");
+  refused(mg_conv2d(x, w, NULL, &none), MG_BAD_ARGUMENT, "conv2d: 0 groups, expected 1 at least");
+  refused(mg_conv2d(x, w, b, &padded), MG_BAD_SHAPE,
+          "conv2d: bias has shape 4, weight has 1 filters");
+  refused(mg_conv2d(x, w, NULL, &still), MG_BAD_ARGUMENT,
+          "conv2d: stride 0, pad 1 and dilation 1, expected 1, 0 and 1 at least");
+  refused(mg_conv2d_vjp_input(x, w, x, &padded), MG_BAD_SHAPE,
           "conv2d_vjp_input: dy has shape 1x2x3x3, the result has 1x1x1x1");
-  refused(mg_conv2d_vjp_weight(x, a, x, 1, 1), MG_BAD_SHAPE,
+  refused(mg_conv2d_vjp_weight(x, a, x, &padded), MG_BAD_SHAPE,
           "conv2d_vjp_weight: weight has shape 2x3, expected 4 axes");
   refused(mg_conv2d_vjp_bias(a), MG_BAD_SHAPE,
           "conv2d_vjp_bias: dy has shape 2x3, expected 4 axes");
-  refused(mg_max_pool2d(x, 4, 1, 0), MG_BAD_SHAPE,
-          "max_pool2d: kernel 4 is larger than x of shape 1x2x3x3 with pad 0");
-  refused(mg_max_pool2d_vjp(x, w, 3, 1, 0), MG_BAD_SHAPE,
-          "max_pool2d_vjp: dy has shape 1x2x5x5, the result has 1x2x1x1");
-  refused(mg_max_pool2d(x, 2, 1, 2), MG_BAD_ARGUMENT,
-          "max_pool2d: kernel 2, stride 1 and pad 2, expected 1 and 1 at least and pad in "
+  const mg_pool four = {{3, 4}, {1, 1}, {0, 0}}, three = {{3, 3}, {1, 1}, {0, 0}};
+  const mg_pool far = {{2, 2}, {1, 1}, {0, 2}};
+  refused(mg_pool2d(MG_MAX, x, &four), MG_BAD_SHAPE,
+          "pool2d: kernel 3x4 is larger than x of shape 1x2x3x3 with pad 0x0");
+  refused(mg_pool2d_vjp(MG_MAX, x, x, w, &three), MG_BAD_SHAPE,
+          "pool2d_vjp: y has shape 1x2x3x3, the result has 1x2x1x1");
+  mg_tensor *y = mg_pool2d(MG_MAX, x, &three);
+  refused(mg_pool2d_vjp(MG_MAX, x, y, w, &three), MG_BAD_SHAPE,
+          "pool2d_vjp: dy has shape 1x2x5x5, the result has 1x2x1x1");
+  mg_tensor_free(y);
+  refused(mg_pool2d(MG_MIN, x, &three), MG_BAD_ARGUMENT,
+          "pool2d: kind 3 is not the largest or the mean");
+  refused(mg_pool2d(MG_MAX, x, &far), MG_BAD_ARGUMENT,
+          "pool2d: kernel 2, stride 1 and pad 2, expected 1 and 1 at least and pad in "
           "0..kernel / 2");
   refused(mg_adaptive_pool2d(MG_MIN, x, 1, 1), MG_BAD_ARGUMENT,
           "adaptive_pool2d: kind 3 is not the largest or the mean");
@@ -1248,7 +1347,8 @@ int main(void) {
       TEST(conv_forward),
       TEST(conv_gradients),
       TEST(conv_gradients_of_many_tiles),
-      TEST(max_pool),
+      TEST(pool),
+      TEST(max_pool_of_negative_entries),
       TEST(max_pool_ties_and_special_values),
       TEST(adaptive_pool),
       TEST(batch_norm_forward),

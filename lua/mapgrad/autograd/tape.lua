@@ -4,7 +4,8 @@
 -- and the rule's option `o`; a leaf carries `id` and `leaf`. Backward replays by descending id: an
 -- operation has a larger id than its inputs, so each is reached after all its uses, without recursion.
 -- Leaves take their gradients at once: the replay ends at the first operation, however old the leaves.
--- Gradients are handles; a gradient is added to in place only when it is known to be nobody else's.
+-- Gradients are handles; a gradient is added to in place only when it is known to be nobody else's, and
+-- freed as soon as the last node that waits for it has been replayed.
 local check = require "mapgrad.check"
 local compat = require "mapgrad.compat"
 local core = require "mapgrad.real"
@@ -100,6 +101,7 @@ function tape.record(rule, result, inputs, saved)
 end
 
 -- A leaf keeps its gradient, added to what it had. It outlives the scope it was computed in, as leaves do.
+-- Returns whether the handle is not needed any more.
 local function keep(leaf, gradient, owned)
   local grad = rawget(leaf, "grad")
   if grad then
@@ -107,22 +109,56 @@ local function keep(leaf, gradient, owned)
   else
     rawset(leaf, "grad", tensor.keep(tensor.wrap(owned and gradient or core.affine(gradient, 1, 0))))
   end
+  return grad or not owned
+end
+
+-- A node waits for a gradient. uses counts the nodes that do; gradients of others have no count.
+local function hold(state, gradient, foreign)
+  local uses = state.uses[gradient]
+  if uses then state.uses[gradient] = uses + 1 elseif not foreign then state.uses[gradient] = 1 end
+end
+
+-- A node waits for it no more.
+local function release(state, gradient)
+  local uses = state.uses[gradient]
+  if not uses then return end
+  if uses > 1 then
+    state.uses[gradient] = uses - 1
+  else
+    state.uses[gradient] = nil
+    core.free(gradient)
+  end
+end
+
+-- Frees a gradient that was made and is not waited for.
+local function discard(state, gradient, foreign)
+  if not foreign and not state.uses[gradient] then core.free(gradient) end
 end
 
 -- Adds a gradient to what a node has got so far. owned: nobody else holds this handle's storage.
-local function give(state, node, gradient, owned)
-  if node.leaf then return keep(node, gradient, owned) end
+-- foreign: the handle belongs to somebody else.
+local function give(state, node, gradient, owned, foreign)
+  if node.leaf then
+    if keep(node, gradient, owned) then discard(state, gradient, foreign) end
+    return
+  end
   local id = node.id
   local sum = state.gradient[id]
   if not sum then
     state.gradient[id], state.owned[id] = gradient, owned
     state.node[id], state.open = node, state.open + 1
-  elseif state.owned[id] then
+    hold(state, gradient, foreign)
+    return
+  end
+  if state.owned[id] then
     core.accumulate(sum, 1, gradient, 1)
   else
-    state.gradient[id] = core.binary(core.binary_kinds.add, sum, gradient)
-    state.owned[id] = true
+    local total = core.binary(core.binary_kinds.add, sum, gradient)
+    state.gradient[id], state.owned[id] = total, true
+    hold(state, total)
+    release(state, sum)
   end
+  discard(state, gradient, foreign)
 end
 
 -- Passes a node's gradient to its inputs.
@@ -130,7 +166,7 @@ local function replay(state, node, gradient)
   local rule = node.rule
   if rule.pullback then
     for i, g in ipairs(rule.pullback(node.o, gradient)) do
-      if g and node.inputs[i].id then give(state, node.inputs[i], g, false) end
+      if g and node.inputs[i].id then give(state, node.inputs[i], g, false, true) end
     end
     return
   end
@@ -138,16 +174,19 @@ local function replay(state, node, gradient)
   local want_a, want_b, want_c = a.id, b and b.id, c and c.id
   local da, db, dc = rule.vjp(gradient, node.handle, a.handle, b and b.handle, c and c.handle, node.o,
     want_a, want_b, want_c)
-  if want_a then give(state, a, da, da ~= gradient and not rule.shares) end
-  if want_b then give(state, b, db, db ~= gradient) end
-  if want_c then give(state, c, dc, dc ~= gradient) end
+  local foreign = not state.uses[gradient]
+  if want_a then give(state, a, da, da ~= gradient and not rule.shares, da == gradient and foreign) end
+  if want_b then give(state, b, db, db ~= gradient, db == gradient and foreign) end
+  if want_c then give(state, c, dc, dc ~= gradient, dc == gradient and foreign) end
 end
 
 local function forget(node)
   node.rule, node.a, node.b, node.c, node.o, node.inputs = USED, nil, nil, nil, nil, nil
 end
 
-local function run(state, id)
+-- Replays the nodes from id down. spare: if given, the results of replayed nodes made after `mark` are
+-- freed but for those in it.
+local function run(state, id, spare, mark)
   while state.open > 0 do
     local node = state.node[id]
     if node then
@@ -159,6 +198,8 @@ local function run(state, id)
       else
         replay(state, node, gradient)
         forget(node)
+        release(state, gradient)
+        if spare and not spare[node.handle] then core.free_made(node.handle, mark) end
       end
     end
     id = id - 1
@@ -169,7 +210,10 @@ end
 -- operation is used once. Second derivatives are not offered: gradients have no history.
 -- @param y   a recorded tensor
 -- @param dy  tensor of y's shape; may be left out if y has one entry
-function tape.backward(y, dy)
+-- @param spare  nil, or a set of handles: the results of all other operations of the graph that were made
+--               after mark are freed as the replay passes them
+-- @param mark   as core.scope_begin returns it
+function tape.backward(y, dy, spare, mark)
   if not y.id then
     check.fail("MG-AUTOGRAD", "backward: this tensor has no history; watch an input before computing it "
       .. "(gradients have none: second derivatives are not offered)")
@@ -185,9 +229,9 @@ function tape.backward(y, dy)
     check.fail("MG-SHAPE", "backward: the gradient has shape %s, the tensor %s",
       table.concat(dy:shape(), "x"), table.concat(y:shape(), "x"))
   end
-  local state = { gradient = {}, owned = {}, node = {}, open = 0 }
-  give(state, y, dy.handle, false)
-  tape.pause(run, state, y.id)
+  local state = { gradient = {}, owned = {}, uses = {}, node = {}, open = 0 }
+  give(state, y, dy.handle, false, true)
+  tape.pause(run, state, y.id, spare, mark)
 end
 
 return tape

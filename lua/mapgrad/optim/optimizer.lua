@@ -5,6 +5,7 @@
 local autograd = require "mapgrad.autograd"
 local check = require "mapgrad.check"
 local compat = require "mapgrad.compat"
+local core = require "mapgrad.real"
 local show = require "mapgrad.show"
 local tensor = require "mapgrad.tensor"
 
@@ -46,11 +47,21 @@ local function loss_value(self, loss)
   return value
 end
 
+-- The handles of what f returned beside the loss, as a set.
+local function returned(results)
+  local spare = {}
+  for i = 2, results.n do
+    for _, handle in ipairs(tensor.handles_in(results[i])) do spare[handle] = true end
+  end
+  return spare
+end
+
 local function step(self, f)
+  local mark = core.scope_begin()
   self:clear()
   local results = compat.pack(f())
   local value = loss_value(self, results[1])
-  results[1]:backward()
+  autograd.backward(results[1], nil, returned(results), mark)
   local gradients = {}
   for _, parameter in ipairs(self.parameters) do gradients[#gradients + 1] = rawget(parameter, "grad") end
   self:update()

@@ -44,7 +44,7 @@ return function(add, sample)
 
   local function binary(name, low, high)
     local kind = core.binary_kinds[name]
-    add {
+    return add {
       name = name, inputs = 2,
       forward = function(a, b) return core.binary(kind, a, b) end,
       vjp = function(dy, _, a, b, _, _, want_a, want_b)
@@ -54,7 +54,14 @@ return function(add, sample)
     }
   end
 
-  binary("add", -2, 2)
+  local plus = binary("add", -2, 2)
+  local summed = plus.vjp
+  -- Where nothing was broadcast, the gradient goes on as it is.
+  function plus.vjp(dy, y, a, b, c, o, want_a, want_b)
+    local passes_a, passes_b = want_a and core.has_shape_of(dy, a), want_b and core.has_shape_of(dy, b)
+    local da, db = summed(dy, y, a, b, c, o, want_a and not passes_a, want_b and not passes_b)
+    return passes_a and dy or da, passes_b and dy or db
+  end
   binary("subtract", -2, 2)
   binary("multiply", -2, 2)
   binary("divide", 0.5, 2)

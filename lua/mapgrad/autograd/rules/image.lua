@@ -1,56 +1,78 @@
 --- Rows of convolution, pooling and normalisation.
 local core = require "mapgrad.real"
+local tensor = require "mapgrad.tensor"
 
 --- Adds the rows.
 -- @param add     function (row)
 -- @param sample  function (shape, low, high, salt) -> tensor for checks
 return function(add, sample)
-  --- inputs x, weight, bias or nil; o = {stride, pad}
+  --- inputs x, weight, bias or nil; o = {stride, pad, dilation: vertical and horizontal each, groups}
   add {
     name = "conv2d", inputs = 3,
-    forward = function(x, weight, bias, o) return core.conv2d(x, weight, bias, o[1], o[2]) end,
+    forward = function(x, weight, bias, o) return core.conv2d(x, weight, bias, o) end,
     vjp = function(dy, _, x, weight, _, o, want_x, want_weight, want_bias)
-      return want_x and core.conv2d_vjp_input(x, weight, dy, o[1], o[2]),
-        want_weight and core.conv2d_vjp_weight(x, weight, dy, o[1], o[2]),
+      return want_x and core.conv2d_vjp_input(x, weight, dy, o),
+        want_weight and core.conv2d_vjp_weight(x, weight, dy, o),
         want_bias and core.conv2d_vjp_bias(dy)
     end,
     sample = function()
-      local function case(b, c, h, w, d, k, stride, pad, biased)
-        return { { sample({ b, c, h, w }, -1, 1), sample({ d, c, k, k }, -1, 1, 1),
-          biased and sample({ d }, -1, 1, 2) or nil }, { stride, pad } }
+      local function case(x, weight, o, biased)
+        return { { sample(x, -1, 1), sample(weight, -1, 1, 1), biased and sample({ weight[1] }, -1, 1, 2) or nil }, o }
       end
       return {
-        case(2, 3, 6, 5, 4, 3, 1, 1, true), case(3, 2, 7, 7, 2, 3, 2, 1), case(1, 1, 4, 4, 1, 4, 1, 0, true),
-        case(2, 3, 3, 3, 2, 1, 1, 0, true), case(1, 2, 5, 6, 3, 5, 2, 2),
+        case({ 2, 3, 6, 5 }, { 4, 3, 3, 3 }, { 1, 1, 1, 1, 1, 1, 1 }, true),
+        case({ 3, 2, 7, 7 }, { 2, 2, 3, 3 }, { 2, 2, 1, 1, 1, 1, 1 }),
+        case({ 1, 1, 4, 4 }, { 1, 1, 4, 4 }, { 1, 1, 0, 0, 1, 1, 1 }, true),
+        case({ 2, 3, 3, 3 }, { 2, 3, 1, 1 }, { 1, 1, 0, 0, 1, 1, 1 }, true),
+        case({ 1, 2, 5, 6 }, { 3, 2, 5, 5 }, { 2, 2, 2, 2, 1, 1, 1 }),
+        case({ 2, 2, 7, 6 }, { 3, 2, 3, 2 }, { 2, 1, 1, 0, 1, 2, 1 }, true), -- each axis its own
+        case({ 1, 2, 9, 8 }, { 2, 2, 3, 3 }, { 1, 1, 2, 2, 2, 2, 1 }),
+        case({ 2, 4, 5, 5 }, { 6, 2, 3, 3 }, { 1, 1, 1, 1, 1, 1, 2 }, true), -- groups
+        case({ 2, 3, 5, 4 }, { 3, 1, 3, 3 }, { 2, 2, 1, 1, 1, 1, 3 }),
+        case({ 2, 1, 1, 9 }, { 2, 1, 1, 3 }, { 1, 2, 0, 1, 1, 1, 1 }, true), -- one row: conv1d
+        case({ 2, 16, 6, 5 }, { 16, 16, 3, 3 }, { 1, 1, 1, 1, 1, 1, 1 }, true), -- Winograd's way
+        case({ 1, 16, 7, 9 }, { 17, 16, 3, 3 }, { 1, 1, 0, 2, 1, 1, 1 }),
+        case({ 0, 1, 4, 4 }, { 1, 1, 3, 3 }, { 1, 1, 1, 1, 1, 1, 1 }),
       }
     end,
   }
 
-  --- o = {kernel, stride, pad}
-  add {
-    name = "max_pool2d", inputs = 1,
-    forward = function(x, o) return core.max_pool2d(x, o[1], o[2], o[3]) end,
-    vjp = function(dy, _, x, _, _, o) return core.max_pool2d_vjp(x, dy, o[1], o[2], o[3]) end,
-    sample = function()
-      return { { { sample({ 2, 3, 6, 4 }, -2, 2) }, { 2, 2, 0 } }, { { sample({ 1, 2, 7, 7 }, -2, 2) }, { 3, 2, 1 } },
-        { { sample({ 1, 1, 3, 3 }, -2, 2) }, { 3, 1, 0 } } }
-    end,
-  }
-
-  local function adaptive(name, kind)
+  local function pooling(kind)
+    --- o = {kernel, stride, pad: vertical and horizontal each}
     add {
-      name = name, inputs = 1,
-      forward = function(x, o) return core.adaptive_pool2d(kind, x, o[1], o[2]) end,
-      vjp = function(dy, _, x, _, _, o) return core.adaptive_pool2d_vjp(kind, x, dy, o[1], o[2]) end,
+      name = kind .. "_pool2d", inputs = 1,
+      forward = function(x, o) return core.pool2d(core.reduce_kinds[kind], x, o) end,
+      vjp = function(dy, y, x, _, _, o) return core.pool2d_vjp(core.reduce_kinds[kind], x, y, dy, o) end,
       sample = function()
-        return { { { sample({ 2, 2, 6, 6 }, -2, 2) }, { 3, 3 } }, { { sample({ 1, 2, 7, 5 }, -2, 2) }, { 3, 2 } },
-          { { sample({ 1, 1, 3, 3 }, -2, 2) }, { 1, 1 } } }
+        return {
+          { { sample({ 2, 3, 6, 4 }, -2, 2) }, { 2, 2, 2, 2, 0, 0 } },
+          { { sample({ 1, 2, 7, 7 }, -2, 2) }, { 3, 3, 2, 2, 1, 1 } },
+          { { sample({ 1, 1, 3, 3 }, -2, 2) }, { 3, 3, 1, 1, 0, 0 } },
+          { { sample({ 2, 1, 5, 8 }, -2, 2) }, { 1, 3, 1, 3, 0, 1 } },
+          { { sample({ 1, 2, 6, 7 }, -2, 2) }, { 3, 2, 1, 2, 1, 0 } },
+          { { tensor.new(0, 2, 4, 4) }, { 2, 2, 2, 2, 0, 0 } },
+        }
+      end,
+    }
+    --- o = {height, width}
+    add {
+      name = "adaptive_" .. kind .. "_pool2d", inputs = 1,
+      forward = function(x, o) return core.adaptive_pool2d(core.reduce_kinds[kind], x, o[1], o[2]) end,
+      vjp = function(dy, y, x, _, _, o)
+        return core.adaptive_pool2d_vjp(core.reduce_kinds[kind], x, y, dy, o[1], o[2])
+      end,
+      sample = function()
+        return {
+          { { sample({ 2, 2, 6, 6 }, -2, 2) }, { 3, 3 } }, { { sample({ 1, 2, 7, 5 }, -2, 2) }, { 3, 2 } },
+          { { sample({ 1, 1, 3, 3 }, -2, 2) }, { 1, 1 } }, { { sample({ 2, 1, 1, 6 }, -2, 2) }, { 1, 3 } },
+          { { sample({ 1, 1, 4, 6 }, -2, 2) }, { 2, 2 } },
+        }
       end,
     }
   end
 
-  adaptive("adaptive_max_pool2d", core.reduce_kinds.max)
-  adaptive("adaptive_mean_pool2d", core.reduce_kinds.mean)
+  pooling "max"
+  pooling "mean"
 
   --- inputs x, gain, bias; o = {mean, variance, epsilon, fixed}: handles that are written unless fixed
   add {
