@@ -103,6 +103,9 @@ $(OUT)/$(1)/mapgrad/core$(suffix_$(2)).so: $(CORE_$(2)) \
 endef
 $(foreach l,$(LUAS),$(foreach r,$(REALS),$(eval $(call module_rules,$(l),$(r)))))
 
+# The one file where products and sums are fused, as in BLAS.
+$(O)/%/core/op/tile_product.o: CFLAGS_EXTRA += -ffp-contract=fast
+
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 
 # The command of this checkout. MAPGRAD_LUA chooses the interpreter.
