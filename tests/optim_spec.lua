@@ -98,10 +98,10 @@ describe("sgd", function()
 end)
 
 -- Every optimizer with a rate that suits the regression below. One without a row fails.
-local RATES = { adam = 0.05, sgd = 0.1 }
+local RATES = { adam = 0.05, adamw = 0.05, rmsprop = 0.02, sgd = 0.1 }
 
 for _, name in ipairs(getmetatable(optim).names) do
-  if name ~= "schedule" then
+  if not (name == "schedule" or name:match "^clip_") then
     describe("optim." .. name, function()
       local function regression()
         random.seed(11)
@@ -157,8 +157,7 @@ describe("a step", function()
     sgd.rate = 0.25
     sgd:step(function() return w:sum() end)
     assert.same({ 0.75, 1.75 }, w:to_list())
-    sgd.rate = -1
-    assert_fails("MG-ARGUMENT", "rate", sgd.step, sgd, function() return w:sum() end)
+    assert_fails("MG-ARGUMENT", "rate: expected a number from 0", function() sgd.rate = -1 end)
     assert_fails("MG-NAME", "no field 'lr'", function() sgd.lr = 1 end)
   end)
 
