@@ -354,6 +354,24 @@ mg_tensor *mg_batch_norm_vjp(const mg_tensor *x, const mg_tensor *gain, const mg
                              const mg_tensor *variance, const mg_tensor *dy, double epsilon,
                              int fixed, mg_tensor **dgain, mg_tensor **dbias);
 
+/* ---- losses of logits: one number a row, the target repeating over axis 0 where it lacks that */
+
+/* logits [batch..., classes] -> [batch...]: minus the logarithm of the softmax, averaged over the target:
+ * class numbers from 1 [batch...] where is_class = 1, else probabilities [batch..., classes]. Of these
+ * the share `smoothing` in [0, 1] goes to the uniform distribution. MG_BAD_ARGUMENT names a label out of
+ * range. */
+mg_tensor *mg_cross_entropy(const mg_tensor *logits, const mg_tensor *target, int is_class,
+                            double smoothing);
+/* which = 0: gradient for the logits, 1: for probabilities. */
+mg_tensor *mg_cross_entropy_vjp(int which, const mg_tensor *logits, const mg_tensor *target,
+                                int is_class, double smoothing, const mg_tensor *dy);
+/* The sum over the last `axes` axes of log(1 + exp x) - t x, minus the log-likelihood of t in 0..1 under
+ * the probability sigmoid(x). */
+mg_tensor *mg_bernoulli(const mg_tensor *logits, const mg_tensor *target, int axes);
+/* which = 0: gradient for the logits, 1: for the target. */
+mg_tensor *mg_bernoulli_vjp(int which, const mg_tensor *logits, const mg_tensor *target, int axes,
+                            const mg_tensor *dy);
+
 /* ---- update rules, in place, fused */
 
 /* One update of the weight; the gradient and the rule's state have its shape, the state starts at 0,
