@@ -58,7 +58,7 @@ static mg_status check_which(const char *op, int which) {
 typedef void (*target_part)(const loss *l, int64_t row, double *total);
 
 /* The gradients of rows first..last-1 of the target. */
-static mg_status target_rows(const loss *l, target_part add, int64_t first, int64_t last) {
+static mg_status sum_repeats(const loss *l, target_part add, int64_t first, int64_t last) {
   double *total = memory_array(l->n, (int64_t)sizeof *total);
   if (!total) return MG_NO_MEMORY;
   for (int64_t t = first; t < last; t++) {
@@ -173,7 +173,7 @@ static void add_surprise(const loss *l, int64_t row, double *total) {
 }
 
 static mg_status entropy_target_chunk(void *job, int64_t first, int64_t last) {
-  return target_rows(job, add_surprise, first, last);
+  return sum_repeats(job, add_surprise, first, last);
 }
 
 static mg_status plan_entropy(const char *op, const mg_tensor *logits, const mg_tensor *target,
@@ -276,7 +276,7 @@ static void add_logits(const loss *l, int64_t row, double *total) {
 }
 
 static mg_status bernoulli_target_chunk(void *job, int64_t first, int64_t last) {
-  return target_rows(job, add_logits, first, last);
+  return sum_repeats(job, add_logits, first, last);
 }
 
 static mg_status plan_bernoulli(const char *op, const mg_tensor *logits, const mg_tensor *target,
