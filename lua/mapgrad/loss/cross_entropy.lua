@@ -26,6 +26,11 @@ local function without_classes(shape)
   return result
 end
 
+-- Whether a shape is the label's, or the label's after an axis of samples; a label has a batch then.
+local function fits(shape, label, batch_axes)
+  return instances.fits(shape, label) and (#label == #shape or #label >= batch_axes)
+end
+
 return function(z, label, options)
   check.value(NAME .. ": z", z, check.tensor)
   check.value(NAME .. ": label", label, check.tensor)
@@ -35,8 +40,8 @@ return function(z, label, options)
   local shape, given = z:shape(), label:shape()
   if #shape == 0 then check.fail("MG-SHAPE", "%s: z is a scalar, expected an axis of classes", NAME) end
   local rows = without_classes(shape)
-  local is_class = instances.fits(rows, given)
-  if not is_class and not (#given > 0 and instances.fits(shape, given)) then
+  local is_class = fits(rows, given, 1)
+  if not is_class and not fits(shape, given, 2) then
     check.fail("MG-SHAPE", "%s: logits of shape %s want class numbers of shape %s or probabilities of shape %s, "
       .. "got %s", NAME, show.shape(shape), show.shape(rows), show.shape(shape), show.shape(given))
   end
