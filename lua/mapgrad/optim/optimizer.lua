@@ -13,7 +13,7 @@
 -- any time. `optimizer.rate` is the rate of the first group; setting it keeps the proportions of the
 -- groups' rates (those at the start, where it was 0). `optimizer.gradient_norm` is the norm of all
 -- gradients in the last update, before clipping.
-local autograd = require "mapgrad.autograd"
+require "mapgrad.autograd"
 local check = require "mapgrad.check"
 local clip = require "mapgrad.optim.clip"
 local compat = require "mapgrad.compat"
@@ -43,7 +43,7 @@ end
 
 local function sorted_names(t)
   local names = {}
-  for name in pairs(t) do names[#names + 1] = name end
+  for name in pairs(t) do names[#names + 1] = tostring(name) end
   table.sort(names)
   return names
 end
@@ -84,11 +84,10 @@ function Optimizer.__newindex(self, key, value)
       check.hint(key, { "rate" }))
   end
   value = check.value(self.name .. ": rate", value, RATE)
-  local first = self.groups[1]
-  local before, from = first.options.rate, "rate"
-  if before == 0 then before, from = first.start, "start" end
+  local before, was_zero = self.rate, self.rate == 0
+  if was_zero then before = self.groups[1].start end
   for i, group in ipairs(self.groups) do
-    local rate = from == "rate" and group.options.rate or group.start
+    local rate = was_zero and group.start or group.options.rate
     group.options.rate = i == 1 and value or value * (rate / before)
   end
 end
@@ -146,7 +145,7 @@ local function step(self, f)
   self:clear()
   local results = compat.pack(f())
   local value = loss_value(self, results[1])
-  autograd.backward(results[1])
+  results[1]:backward()
   local gradients = {}
   for _, parameter in ipairs(self.parameters) do gradients[#gradients + 1] = rawget(parameter, "grad") end
   self:update()
@@ -211,13 +210,25 @@ local function check_entry(entry, state, name)
   end
 end
 
+-- Calls visit(key, value) for all that makes up the state; tensors are the optimizer's own.
+local function each(self, visit)
+  visit("kind", self.name)
+  visit("steps", self.steps)
+  for i, group in ipairs(self.groups) do
+    for key, value in pairs(group.options) do visit(("group.%d.%s"):format(i, key), to_number(value)) end
+  end
+  for _, entry in ipairs(self.entries) do
+    visit(entry.key .. ".updates", entry.updates)
+    for _, part in ipairs(entry.parts) do visit(entry.key .. "." .. part, entry.own[part]) end
+  end
+end
+
+-- Raises if a state holds what the optimizer does not.
 local function check_names(self, state, name)
-  local own = self:state()
+  local known = {}
+  each(self, function(key) known[key] = true end)
   for _, key in ipairs(sorted_names(state)) do
-    if own[key] == nil then
-      check.fail("MG-NAME", "%s: the optimizer has no '%s'%s", name, tostring(key),
-        check.suggest(tostring(key), sorted_names(own)) and check.hint(key, sorted_names(own)) or "")
-    end
+    if not known[key] then check.fail("MG-NAME", "%s: the optimizer has no '%s'", name, tostring(key)) end
   end
 end
 
@@ -226,16 +237,8 @@ end
 --   each parameter `parameter.<name or number>.updates` and its tensors, copies, such as
 --   `parameter.1.moment`. Limits of clipping are not in it.
 function methods:state()
-  local state = { kind = self.name, steps = self.steps }
-  for i, group in ipairs(self.groups) do
-    for key, value in pairs(group.options) do state[("group.%d.%s"):format(i, key)] = to_number(value) end
-  end
-  for _, entry in ipairs(self.entries) do
-    state[entry.key .. ".updates"] = entry.updates
-    for _, part in ipairs(entry.parts) do
-      state[entry.key .. "." .. part] = tensor.keep(entry.own[part]:clone())
-    end
-  end
+  local state = {}
+  each(self, function(key, value) state[key] = tensor.is(value) and tensor.keep(value:clone()) or value end)
   return state
 end
 
@@ -256,7 +259,7 @@ function methods:load_state(state)
   local loaded = {}
   for i in ipairs(self.groups) do loaded[i] = load_options(self, i, state, name) end
   for _, entry in ipairs(self.entries) do check_entry(entry, state, name) end
-  tensor.scope(check_names, self, state, name)
+  check_names(self, state, name)
   self.steps = steps
   for i, group in ipairs(self.groups) do
     for key, value in pairs(loaded[i]) do group.options[key] = value end
