@@ -14,6 +14,7 @@
 -- groups' rates (those at the start, where it was 0). `optimizer.gradient_norm` is the norm of all
 -- gradients in the last update, before clipping.
 require "mapgrad.autograd"
+local autograd = require "mapgrad.autograd"
 local check = require "mapgrad.check"
 local clip = require "mapgrad.optim.clip"
 local compat = require "mapgrad.compat"
