@@ -295,11 +295,30 @@ mg_status mg_accumulate(mg_tensor *y, double keep, const mg_tensor *x, double sc
 
 /* ---- reduce: over axes first..first+count-1, which disappear from the shape */
 
-typedef enum mg_reduce_kind { MG_SUM, MG_MEAN, MG_MAX, MG_MIN, MG_REDUCE_KINDS } mg_reduce_kind;
+typedef enum mg_reduce_kind {
+  MG_SUM,
+  MG_MEAN, /* NaN of nothing */
+  MG_MAX,  /* vjp of extremes: to the first of equal entries; of nothing: MG_BAD_SHAPE */
+  MG_MIN,
+  MG_PROD,       /* 1 of nothing */
+  MG_LOGSUMEXP,  /* log sum exp; -inf where all entries are -inf (vjp 0), and of nothing */
+  MG_VAR,        /* squared distances from the mean over n - 1: NaN of one entry */
+  MG_VAR_BIASED, /* over n: NaN of nothing */
+  MG_STD,        /* square root of MG_VAR; vjp 0 where it is 0 */
+  MG_STD_BIASED,
+  MG_NORM_1,   /* sum of |x|; vjp at 0: 0 */
+  MG_NORM_2,   /* Euclidean; vjp at the zero vector: 0 */
+  MG_NORM_INF, /* largest |x|, 0 of nothing; vjp: to the first of equal entries, 0 at the zero vector */
+  MG_ANY,      /* 1 if an entry is not 0, else 0; vjp 0 */
+  MG_ALL,      /* 1 if no entry is 0, else 0; vjp 0 */
+  MG_ARGMAX,   /* place of MG_MAX along the axes, row-major, from 0; vjp 0. MG_BAD_SHAPE past 2^24 */
+  MG_ARGMIN,   /* (2^53 in double) entries, which a real cannot count */
+  MG_REDUCE_KINDS
+} mg_reduce_kind;
 
-/* MG_MAX and MG_MIN of nothing are MG_BAD_SHAPE. */
+/* MG_BAD_SHAPE if the axes are not there. */
 mg_tensor *mg_reduce(mg_reduce_kind kind, const mg_tensor *x, int first, int count);
-/* MG_MAX and MG_MIN: to the first of equal entries. */
+/* y is the forward result. */
 mg_tensor *mg_reduce_vjp(mg_reduce_kind kind, const mg_tensor *x, const mg_tensor *y,
                          const mg_tensor *dy, int first, int count);
 
