@@ -322,6 +322,17 @@ mg_tensor *mg_reduce(mg_reduce_kind kind, const mg_tensor *x, int first, int cou
 mg_tensor *mg_reduce_vjp(mg_reduce_kind kind, const mg_tensor *x, const mg_tensor *y,
                          const mg_tensor *dy, int first, int count);
 
+/* Running sums along an axis, from its first entry; is_reverse = 1: from its last, which is the vjp. */
+mg_tensor *mg_cumsum(const mg_tensor *x, int axis, int is_reverse);
+
+/* ---- softmax */
+
+/* exp(x) / sum exp(x) along an axis, without overflow; is_log = 1: its logarithm. Entries of -inf give
+ * 0 (-inf); where the largest entry is infinite or NaN, all are NaN. */
+mg_tensor *mg_softmax(const mg_tensor *x, int axis, int is_log);
+/* y is the forward result. */
+mg_tensor *mg_softmax_vjp(const mg_tensor *y, const mg_tensor *dy, int axis, int is_log);
+
 /* ---- index */
 
 /* Rows rows[0..count-1] of axis 0. MG_BAD_ARGUMENT. */
@@ -372,6 +383,28 @@ mg_tensor *mg_batch_norm(const mg_tensor *x, const mg_tensor *gain, const mg_ten
 mg_tensor *mg_batch_norm_vjp(const mg_tensor *x, const mg_tensor *gain, const mg_tensor *mean,
                              const mg_tensor *variance, const mg_tensor *dy, double epsilon,
                              int fixed, mg_tensor **dgain, mg_tensor **dbias);
+
+/* Layer normalisation (Ba, Kiros, Hinton 2016) over the last `count` >= 1 axes: (x - mean) /
+ * sqrt(variance + epsilon) * gain + bias, variance biased; gain and bias of the shape of these axes,
+ * or NULL: 1 and 0. */
+mg_tensor *mg_layer_norm(const mg_tensor *x, const mg_tensor *gain, const mg_tensor *bias,
+                         int count, double epsilon);
+/* Writes *dgain and *dbias too, the caller's; both NULL: not wanted. */
+mg_tensor *mg_layer_norm_vjp(const mg_tensor *x, const mg_tensor *gain, const mg_tensor *dy,
+                             int count, double epsilon, mg_tensor **dgain, mg_tensor **dbias);
+/* Group normalisation (Wu, He 2018): x [B, C, ...], the channels in `groups` groups of neighbours
+ * that are normalised together, each instance by itself; gain and bias [C], or NULL. */
+mg_tensor *mg_group_norm(const mg_tensor *x, const mg_tensor *gain, const mg_tensor *bias,
+                         int64_t groups, double epsilon);
+mg_tensor *mg_group_norm_vjp(const mg_tensor *x, const mg_tensor *gain, const mg_tensor *dy,
+                             int64_t groups, double epsilon, mg_tensor **dgain,
+                             mg_tensor **dbias);
+
+/* ---- dropout (Srivastava et al. 2014) */
+
+/* Entries become 0 with probability rate in [0, 1) (down to 2^-32), else x / (1 - rate). Entry i is
+ * dropped or not by (draw, i) alone: the vjp is mg_dropout(dy, rate, draw). */
+mg_tensor *mg_dropout(const mg_tensor *x, double rate, const mg_draw *draw);
 
 /* ---- update rules, in place, fused */
 

@@ -56,37 +56,18 @@ typedef struct reduction {
 
 /* ---- folds */
 
-/* The larger of two, or the smaller; NaN wins. */
-static inline mg_real extreme(mg_real best, mg_real value, int is_min) {
-  int wins = is_min ? value < best : value > best;
-  return (wins | (value != value)) ? value : best;
-}
-
-/* The extreme of x [n], n >= 1, in lanes. */
-static inline mg_real lanes_extreme(const mg_real *x, int64_t n, int is_min) {
-  enum { LANES = 32 };
-  mg_real lane[LANES];
-  for (int l = 0; l < LANES; l++) lane[l] = x[0];
-  int64_t i = 0;
-  for (; i + LANES <= n; i += LANES)
-    for (int l = 0; l < LANES; l++) lane[l] = extreme(lane[l], x[i + l], is_min);
-  for (; i < n; i++) lane[0] = extreme(lane[0], x[i], is_min);
-  for (int l = 1; l < LANES; l++) lane[0] = extreme(lane[0], lane[l], is_min);
-  return lane[0];
-}
-
 /* out [inner] = extremes of the columns of x [n, inner], n >= 1. */
 static inline void column_extremes(const mg_real *x, int64_t n, int64_t inner, int is_min,
                                    double *out) {
   for (int64_t i = 0; i < inner; i++) out[i] = (double)x[i];
   for (int64_t m = 1; m < n; m++) {
     const mg_real *row = x + m * inner;
-    for (int64_t i = 0; i < inner; i++) out[i] = (double)extreme((mg_real)out[i], row[i], is_min);
+    for (int64_t i = 0; i < inner; i++) out[i] = (double)op_extreme((mg_real)out[i], row[i], is_min);
   }
 }
 
 INLINED void fold_extremes(const mg_real *x, int64_t n, int64_t inner, int is_min, double *out) {
-  if (inner == 1) *out = (double)lanes_extreme(x, n, is_min);
+  if (inner == 1) *out = (double)op_row_extreme(x, n, is_min);
   else column_extremes(x, n, inner, is_min, out);
 }
 

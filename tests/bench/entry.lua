@@ -63,4 +63,12 @@ function run.chain()
   end, check)
 end
 
+function run.softmax()
+  local x = common.input(10, { batch, n }, function(u) return 8 * u - 4 end)
+  local y = x:softmax()
+  common.run({ workload = "softmax", n = n, batch = batch, variant = variant or "rows" }, function()
+    x:softmax():free()
+  end, product(y, x))
+end
+
 run[workload]()

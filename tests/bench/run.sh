@@ -42,6 +42,7 @@ lua5.4 chain 10 1 1
 luajit chain 10 1 1
 lua5.4 chain 10 1 1 nograd
 luajit chain 10 1 1 nograd
+luajit softmax 400 100 1
 lua5.4 startup require
 luajit startup require
 lua5.4 startup gradient

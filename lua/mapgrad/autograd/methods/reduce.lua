@@ -10,16 +10,19 @@ local tensor = require "mapgrad.tensor"
 
 local methods, apply1 = tensor.methods, tape.apply1
 
-local KEEP = { keep = check.flag(false) }
+-- The rules of a method's options, and what holds without any.
+local function options_of(option_rules)
+  return { rules = option_rules, presets = check.options("reduce", nil, option_rules) }
+end
 
 -- The axes named, from 0 and sorted, and the options.
-local function arguments(t, name, option_rules, ...)
+local function arguments(t, name, known, ...)
   local given, count, options, list = { ... }, select("#", ...), nil, {}
   if type(given[count]) == "table" then
     options = given[count]
     count = count - 1
   end
-  options = check.options(name, options, option_rules)
+  options = options and check.options(name, options, known.rules) or known.presets
   for i = 1, count do list[i] = tensor.axis_of(t, given[i], name) end
   table.sort(list)
   for i = 2, #list do
@@ -71,6 +74,8 @@ local function reduced(rule, t, axes, steps, keep)
   return result:reshape(shape)
 end
 
+local KEEP = options_of { keep = check.flag(false) }
+
 -- A method of one rule.
 local function method(name, steps)
   local rule = rules["reduce_" .. name]
@@ -105,9 +110,9 @@ methods.argmin = method("argmin")
 
 -- A method of the rules name (over n - 1) and name_biased (over n).
 local function spread(name)
-  local option_rules = { keep = check.flag(false), unbiased = check.flag(true) }
+  local known = options_of { keep = check.flag(false), unbiased = check.flag(true) }
   return function(t, ...)
-    local axes, o = arguments(t, name, option_rules, ...)
+    local axes, o = arguments(t, name, known, ...)
     return reduced(rules["reduce_" .. name .. (o.unbiased and "" or "_biased")], t, axes, false, o.keep)
   end
 end
@@ -119,7 +124,7 @@ methods.var = spread "var"
 methods.std = spread "std"
 
 local NORM_RULES = { [1] = "reduce_norm_1", [2] = "reduce_norm_2", [math.huge] = "reduce_norm_inf" }
-local NORM = { keep = check.flag(false), p = check.any(2) }
+local NORM = options_of { keep = check.flag(false), p = check.any(2) }
 
 --- Vector norm over the axes: {p = 1}, {p = 2} (the default) or {p = math.huge}. 0 of nothing; the gradient is 0
 -- at the zero vector; that of the largest |entry| goes to the first of equal ones.
