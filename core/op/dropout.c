@@ -4,7 +4,7 @@
 #include "base/status.h"
 #include "op.h"
 
-enum { LANES = 16 }; /* blocks made together */
+enum { LANES = 64 }; /* blocks made together */
 
 typedef struct dropout {
   uint32_t key[2];
@@ -14,37 +14,47 @@ typedef struct dropout {
   mg_real *out;
 } dropout;
 
-/* Blocks first..first+LANES-1 of a key, as random_words (low, high, 0, 0) gives them one by one. */
-static void blocks(const uint32_t key[2], uint64_t first, uint32_t c[4][LANES]) {
-  uint32_t k0 = key[0], k1 = key[1];
+/* Words of blocks first..first+LANES-1 of a key, as random_words (low, high, 0, 0) gives them block by
+ * block. */
+static void words_of(const uint32_t key[2], uint64_t first, uint32_t words[4 * LANES]) {
+  uint32_t a[LANES], b[LANES], c[LANES] = {0}, d[LANES] = {0}, k0 = key[0], k1 = key[1];
   for (int l = 0; l < LANES; l++) {
-    c[0][l] = (uint32_t)(first + (uint64_t)l);
-    c[1][l] = (uint32_t)((first + (uint64_t)l) >> 32);
-    c[2][l] = c[3][l] = 0;
+    a[l] = (uint32_t)first + (uint32_t)l; /* first is a multiple of LANES: no carry */
+    b[l] = (uint32_t)(first >> 32);
   }
   for (int round = 0; round < 10; round++) {
     for (int l = 0; l < LANES; l++) {
-      uint64_t p = (uint64_t)0xD2511F53u * c[0][l], q = (uint64_t)0xCD9E8D57u * c[2][l];
-      c[0][l] = (uint32_t)(q >> 32) ^ c[1][l] ^ k0;
-      c[2][l] = (uint32_t)(p >> 32) ^ c[3][l] ^ k1;
-      c[1][l] = (uint32_t)q;
-      c[3][l] = (uint32_t)p;
+      uint64_t p = (uint64_t)0xD2511F53u * a[l], q = (uint64_t)0xCD9E8D57u * c[l];
+      a[l] = (uint32_t)(q >> 32) ^ b[l] ^ k0;
+      c[l] = (uint32_t)(p >> 32) ^ d[l] ^ k1;
+      b[l] = (uint32_t)q;
+      d[l] = (uint32_t)p;
     }
     k0 += 0x9E3779B9u;
     k1 += 0xBB67AE85u;
+  }
+  for (int l = 0; l < LANES; l++) {
+    words[4 * l] = a[l];
+    words[4 * l + 1] = b[l];
+    words[4 * l + 2] = c[l];
+    words[4 * l + 3] = d[l];
   }
 }
 
 /* Chunks start at multiples of 4 LANES. */
 static mg_status dropout_chunk(void *job, int64_t first, int64_t last) {
   const dropout *d = job;
-  uint32_t words[4][LANES];
+  const mg_real scale = d->scale;
+  uint32_t words[4 * LANES], limit = d->limit;
   for (int64_t i = first; i < last; i += 4 * LANES) {
     int n = (int)(last - i < 4 * LANES ? last - i : 4 * LANES);
     const mg_real *x = d->x + i;
     mg_real *out = d->out + i;
-    blocks(d->key, (uint64_t)i / 4, words);
-    for (int j = 0; j < n; j++) out[j] = words[j % 4][j / 4] < d->limit ? 0 : x[j] * d->scale;
+    words_of(d->key, (uint64_t)i / 4, words);
+    for (int j = 0; j < n; j++) {
+      mg_real kept = x[j] * scale;
+      out[j] = words[j] < limit ? 0 : kept;
+    }
   }
   return MG_OK;
 }

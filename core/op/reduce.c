@@ -18,7 +18,7 @@ typedef enum fold {
   FOLD_ABS,      /* sum of |x| */
   FOLD_SQUARE,   /* sum of x^2 */
   FOLD_DISTANCE, /* sum of (x - centre)^2 */
-  FOLD_EXP,      /* sum of exp(x - centre) */
+  FOLD_EXP,      /* sum of exp(x - centre); centre is the largest entry */
   FOLD_ZEROS,    /* number of zeros */
   FOLD_PROD,
   FOLD_NONZERO,  /* product of the entries that are not 0 */
@@ -79,7 +79,7 @@ INLINED double fold_at(fold f, double total, mg_real x, double centre) {
     case FOLD_ABS: return total + a;
     case FOLD_SQUARE: return total + v * v;
     case FOLD_DISTANCE: return total + d * d;
-    case FOLD_EXP: return total + (double)exponential(x - (mg_real)centre);
+    case FOLD_EXP: return total + (double)exp_below(x - (mg_real)centre);
     case FOLD_ZEROS: return total + (x == 0 ? 1 : 0);
     case FOLD_PROD: return total * v;
     case FOLD_NONZERO: return total * (x == 0 ? 1 : v);
@@ -257,24 +257,19 @@ static mg_status find_means(reduction *r, double *means) {
   return status;
 }
 
-/* The centre of the second fold: means; or the largest entries, 0 where they are not finite, so that
- * no difference of infinities is met. */
+/* The centre of the second fold: means, or largest entries (-inf of nothing). */
 static mg_status find_centre(reduction *r, double *centre) {
-  int64_t results = r->outer * r->inner;
   if (is_variance(r->kind)) return find_means(r, centre);
-  for (int64_t k = 0; k < results; k++) centre[k] = 0;
-  if (r->middle == 0) return MG_OK;
-  mg_status status = fold_all(r, FOLD_MAX, NULL, centre);
-  for (int64_t k = 0; k < results; k++)
-    if (!isfinite(centre[k])) centre[k] = 0;
-  return status;
+  if (r->middle > 0) return fold_all(r, FOLD_MAX, NULL, centre);
+  for (int64_t k = 0; k < r->outer * r->inner; k++) centre[k] = -(double)INFINITY;
+  return MG_OK;
 }
 
 /* The result from what was folded. */
 static double result_of(const reduction *r, double v, double centre) {
   switch (r->kind) {
     case MG_MEAN: return v / (double)r->middle;
-    case MG_LOGSUMEXP: return centre + log(v);
+    case MG_LOGSUMEXP: return isfinite(centre) ? centre + log(v) : centre;
     case MG_VAR:
     case MG_VAR_BIASED: return v / freedom(r);
     case MG_STD:
@@ -439,7 +434,7 @@ static mg_status spread_extreme(reduction *r) {
 INLINED mg_real gradient_at(fold f, mg_real x, double slope, double centre) {
   switch (f) {
     case FOLD_ABS: return (mg_real)slope * (x > 0 ? 1 : x < 0 ? -1 : x);
-    case FOLD_EXP: return (mg_real)slope * exponential(x - (mg_real)centre);
+    case FOLD_EXP: return (mg_real)slope * exp_below(x - (mg_real)centre);
     case FOLD_PROD: /* slope: dy times the product of all that is not 0; centre: number of zeros */
       return (mg_real)(centre == 0 ? slope / (double)x : x == 0 ? slope : slope * 0);
     default: return (mg_real)(slope * ((double)x - centre)); /* squares and distances */

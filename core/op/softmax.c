@@ -27,9 +27,22 @@ static int tile_at(const softmax *s, int64_t index, int64_t *at) {
 /* ---- forward: exp(x - max) / sum, or x - max - log sum. A row without a finite largest entry is
  * NaN throughout. */
 
+/* The largest entry of x [n], n >= 1. NaN need not be seen: it makes the sum NaN. */
+static mg_real largest(const mg_real *x, int64_t n) {
+  enum { LANES = 32 };
+  mg_real lane[LANES];
+  for (int l = 0; l < LANES; l++) lane[l] = x[0];
+  int64_t i = 0;
+  for (; i + LANES <= n; i += LANES)
+    for (int l = 0; l < LANES; l++) lane[l] = x[i + l] > lane[l] ? x[i + l] : lane[l];
+  for (; i < n; i++) lane[0] = x[i] > lane[0] ? x[i] : lane[0];
+  for (int l = 1; l < LANES; l++) lane[0] = lane[l] > lane[0] ? lane[l] : lane[0];
+  return lane[0];
+}
+
 static void forward_row(const softmax *s, const mg_real *x, mg_real *y) {
-  mg_real high = op_row_extreme(x, s->n, 0);
-  for (int64_t i = 0; i < s->n; i++) y[i] = exponential(x[i] - high);
+  mg_real high = largest(x, s->n);
+  for (int64_t i = 0; i < s->n; i++) y[i] = exp_below(x[i] - high);
   double sum = op_sum(y, s->n);
   if (s->is_log) {
     mg_real shift = (mg_real)log(sum);
@@ -45,10 +58,13 @@ static void forward_tile(const softmax *s, const mg_real *x, mg_real *y, int wid
   double sum[TILE] = {0};
   for (int i = 0; i < width; i++) high[i] = x[i];
   for (int64_t m = 1; m < s->n; m++)
-    for (int i = 0; i < width; i++) high[i] = op_extreme(high[i], x[m * s->inner + i], 0);
+    for (int i = 0; i < width; i++) {
+      mg_real v = x[m * s->inner + i];
+      high[i] = v > high[i] ? v : high[i];
+    }
   for (int64_t m = 0; m < s->n; m++)
     for (int i = 0; i < width; i++) {
-      mg_real e = exponential(x[m * s->inner + i] - high[i]);
+      mg_real e = exp_below(x[m * s->inner + i] - high[i]);
       y[m * s->inner + i] = e;
       sum[i] += (double)e;
     }
@@ -79,7 +95,7 @@ static mg_status forward_chunk(void *job, int64_t first, int64_t last) {
 static void vjp_row(const softmax *s, const mg_real *y, const mg_real *dy, mg_real *dx) {
   if (s->is_log) {
     mg_real sum = (mg_real)op_sum(dy, s->n);
-    for (int64_t i = 0; i < s->n; i++) dx[i] = dy[i] - exponential(y[i]) * sum;
+    for (int64_t i = 0; i < s->n; i++) dx[i] = dy[i] - exp_below(y[i]) * sum;
   } else {
     mg_real sum = (mg_real)op_product(y, 0, dy, 0, s->n);
     for (int64_t i = 0; i < s->n; i++) dx[i] = y[i] * (dy[i] - sum);
@@ -97,7 +113,7 @@ static void vjp_tile(const softmax *s, const mg_real *y, const mg_real *dy, mg_r
   for (int64_t m = 0; m < s->n; m++)
     for (int i = 0; i < width; i++) {
       int64_t at = m * s->inner + i;
-      dx[at] = s->is_log ? dy[at] - exponential(y[at]) * (mg_real)sum[i]
+      dx[at] = s->is_log ? dy[at] - exp_below(y[at]) * (mg_real)sum[i]
                          : y[at] * (dy[at] - (mg_real)sum[i]);
     }
 }
