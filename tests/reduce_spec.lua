@@ -83,7 +83,8 @@ describe("PyTorch agrees with", function()
     { "std({unbiased = false}): x.std(unbiased=False)", function(x) return x:std { unbiased = false } end, x34,
       { 2.011684617429 },
       { 0.005178081383343, -0.1190958718169, 0.08802738351684, -0.01553424415003, -0.0362465696834, 0.1294520345836,
-        -0.07767122075015, 0.04660273245009, 0.06731505798346, 0.06731505798346, -0.1605205228836, 0.005178081383343 } },
+        -0.07767122075015, 0.04660273245009, 0.06731505798346, 0.06731505798346, -0.1605205228836,
+        0.005178081383343 } },
     { "norm(2, {p = 1}): torch.linalg.vector_norm(x, 1, 1)", function(x) return x:norm(2, { p = 1 }) end, x34,
       { 6.5, 7, 9 },
       { 1 / 3, -1 / 3, 1 / 3, 1 / 3, 0, 2 / 3, -2 / 3, 2 / 3, 1, 1, -1, 1 } },
@@ -235,6 +236,10 @@ function LOOPS.var(l)
 end
 function LOOPS.std(l) return math.sqrt(LOOPS.var(l)) end
 
+local NAMES = {}
+for name in pairs(LOOPS) do NAMES[#NAMES + 1] = name end
+table.sort(NAMES)
+
 describe("a reduction over any set of axes", function()
   -- Values with ties, a zero and both signs.
   local function numbers()
@@ -243,7 +248,8 @@ describe("a reduction over any set of axes", function()
     return tensor(list):reshape(2, 3, 4, 3)
   end
 
-  for name, loop in pairs(LOOPS) do
+  for _, name in ipairs(NAMES) do
+    local loop = LOOPS[name]
     it(name .. " is what loops say, with and without keep", function()
       local x = numbers()
       for _, set in ipairs(axis_sets(4)) do
@@ -283,7 +289,7 @@ describe("a reduction over any set of axes", function()
   end)
 
   it("takes scalars and axes of extent 1", function()
-    for name in pairs(LOOPS) do
+    for _, name in ipairs(NAMES) do
       if name ~= "var" and name ~= "std" then
         assert.same({}, tensor(3)[name](tensor(3)):shape())
         assert.same({ 2 }, tensor.ones(2, 1)[name](tensor.ones(2, 1), 2):shape())
