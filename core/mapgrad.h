@@ -308,11 +308,11 @@ typedef enum mg_reduce_kind {
   MG_STD_BIASED,
   MG_NORM_1,   /* sum of |x|; vjp at 0: 0 */
   MG_NORM_2,   /* Euclidean; vjp at the zero vector: 0 */
-  MG_NORM_INF, /* largest |x|, 0 of nothing; vjp: to the first of equal entries, 0 at the zero vector */
+  MG_NORM_INF, /* largest |x|, 0 of nothing; vjp: to the first of equal entries, 0 where it is 0 */
   MG_ANY,      /* 1 if an entry is not 0, else 0; vjp 0 */
   MG_ALL,      /* 1 if no entry is 0, else 0; vjp 0 */
-  MG_ARGMAX,   /* place of MG_MAX along the axes, row-major, from 0; vjp 0. MG_BAD_SHAPE past 2^24 */
-  MG_ARGMIN,   /* (2^53 in double) entries, which a real cannot count */
+  MG_ARGMAX,   /* place of MG_MAX along the axes, row-major, from 0; vjp 0. MG_BAD_SHAPE past */
+  MG_ARGMIN,   /* 2^24 (2^53 in double) entries, which a real cannot count */
   MG_REDUCE_KINDS
 } mg_reduce_kind;
 
@@ -322,13 +322,13 @@ mg_tensor *mg_reduce(mg_reduce_kind kind, const mg_tensor *x, int first, int cou
 mg_tensor *mg_reduce_vjp(mg_reduce_kind kind, const mg_tensor *x, const mg_tensor *y,
                          const mg_tensor *dy, int first, int count);
 
-/* Running sums along an axis, from its first entry; is_reverse = 1: from its last, which is the vjp. */
+/* Running sums along an axis, from its first entry; is_reverse = 1: from its last (the vjp). */
 mg_tensor *mg_cumsum(const mg_tensor *x, int axis, int is_reverse);
 
 /* ---- softmax */
 
-/* exp(x) / sum exp(x) along an axis, without overflow; is_log = 1: its logarithm. Entries of -inf give
- * 0 (-inf); where the largest entry is infinite or NaN, all are NaN. */
+/* exp(x) / sum exp(x) along an axis, without overflow; is_log = 1: its logarithm. Entries of -inf
+ * give 0 (-inf); where the largest entry is infinite, or one is NaN, all are NaN. */
 mg_tensor *mg_softmax(const mg_tensor *x, int axis, int is_log);
 /* y is the forward result. */
 mg_tensor *mg_softmax_vjp(const mg_tensor *y, const mg_tensor *dy, int axis, int is_log);
@@ -385,8 +385,8 @@ mg_tensor *mg_batch_norm_vjp(const mg_tensor *x, const mg_tensor *gain, const mg
                              int fixed, mg_tensor **dgain, mg_tensor **dbias);
 
 /* Layer normalisation (Ba, Kiros, Hinton 2016) over the last `count` >= 1 axes: (x - mean) /
- * sqrt(variance + epsilon) * gain + bias, variance biased; gain and bias of the shape of these axes,
- * or NULL: 1 and 0. */
+ * sqrt(variance + epsilon) * gain + bias, variance biased; gain and bias of the shape of these
+ * axes, or NULL: 1 and 0. */
 mg_tensor *mg_layer_norm(const mg_tensor *x, const mg_tensor *gain, const mg_tensor *bias,
                          int count, double epsilon);
 /* Writes *dgain and *dbias too, the caller's; both NULL: not wanted. */

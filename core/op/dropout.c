@@ -1,5 +1,5 @@
-/* Dropout (Srivastava et al. 2014). Entry i reads word i % 4 of block i / 4 of the draw, so the mask
- * needs no memory: the gradient is the same function of dy. */
+/* Dropout (Srivastava et al. 2014). Entry i reads word i % 4 of block i / 4 of the draw, so the
+ * mask needs no memory: the gradient is the same function of dy. */
 #include "base/random.h"
 #include "base/status.h"
 #include "op.h"
@@ -14,8 +14,8 @@ typedef struct dropout {
   mg_real *out;
 } dropout;
 
-/* Words of blocks first..first+LANES-1 of a key, as random_words (low, high, 0, 0) gives them block by
- * block. */
+/* Words of blocks first..first+LANES-1 of a key, as random_words (low, high, 0, 0) gives them one
+ * block at a time. */
 static void words_of(const uint32_t key[2], uint64_t first, uint32_t words[4 * LANES]) {
   uint32_t a[LANES], b[LANES], c[LANES] = {0}, d[LANES] = {0}, k0 = key[0], k1 = key[1];
   for (int l = 0; l < LANES; l++) {

@@ -172,7 +172,7 @@ fail:
 
 /* ================ layer and group normalisation: x is seen as [rows, runs, inner]; a row is
  * normalised by itself, a run of `inner` entries shares a weight (gain and bias). Rows take their
- * weights in turn: those of row r start at (r % groups) runs. A layer norm has groups = inner = 1. */
+ * weights in turn: those of row r start at (r % groups) runs. Layer norms: groups = inner = 1. */
 
 typedef struct row_norm {
   int64_t rows, groups, runs, inner;

@@ -1,6 +1,6 @@
 /* Reductions over neighbouring axes: x is seen as [outer, middle, inner], the result as
- * [outer, inner]. A reduction is one fold over the middle axis or two: variances need the mean first,
- * logsumexp the largest entry, which the second fold takes as its centre. */
+ * [outer, inner]. A reduction is one fold over the middle axis or two: variances need the mean
+ * first, logsumexp the largest entry, which the second fold takes as its centre. */
 #include <math.h>
 #include <string.h>
 
@@ -62,7 +62,8 @@ static inline void column_extremes(const mg_real *x, int64_t n, int64_t inner, i
   for (int64_t i = 0; i < inner; i++) out[i] = (double)x[i];
   for (int64_t m = 1; m < n; m++) {
     const mg_real *row = x + m * inner;
-    for (int64_t i = 0; i < inner; i++) out[i] = (double)op_extreme((mg_real)out[i], row[i], is_min);
+    for (int64_t i = 0; i < inner; i++)
+      out[i] = (double)op_extreme((mg_real)out[i], row[i], is_min);
   }
 }
 
@@ -368,7 +369,7 @@ static mg_status peak_place_chunk(void *job, int64_t first, int64_t last) {
   return MG_OK;
 }
 
-/* r->place [outer, inner] = first middle indices where x, or |x|, is y [outer, inner]; the caller's. */
+/* r->place [outer, inner], the caller's: the first middle indices where x, or |x|, is y. */
 static mg_status find_places(reduction *r, const mg_real *y, int is_absolute) {
   r->place = memory_array(r->outer * r->inner, (int64_t)sizeof *r->place);
   if (!r->place) return MG_NO_MEMORY;
@@ -415,7 +416,7 @@ static mg_status zero_chunk(void *job, int64_t first, int64_t last) {
   return MG_OK;
 }
 
-/* dx = 0, but dy where the extreme of a result stands first, with the sign of x there for a norm. */
+/* dx = 0, but dy where the extreme of a result stands first, with the sign of x for a norm. */
 static mg_status spread_extreme(reduction *r) {
   int is_norm = r->kind == MG_NORM_INF;
   mg_status status = op_for(r->outer * r->middle * r->inner, OP_GRAIN, zero_chunk, r);

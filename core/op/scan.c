@@ -4,7 +4,8 @@
 #include "op.h"
 #include "tensor/shape.h"
 
-enum { TILE = 64, STEPS = 1 << 15 }; /* columns done together; entries between two looks for interrupts */
+/* Columns done together; entries between two looks for interrupts. */
+enum { TILE = 64, STEPS = 1 << 15 };
 
 typedef struct scan {
   int64_t outer, n, inner;

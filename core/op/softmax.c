@@ -1,5 +1,5 @@
-/* Softmax and its logarithm along an axis: x is seen as [outer, n, inner]. Rows (inner = 1) are done
- * one by one while they lie in the cache, columns in tiles that share their rows. */
+/* Softmax and its logarithm along an axis: x is seen as [outer, n, inner]. Rows (inner = 1) are
+ * done one by one while they lie in the cache, columns in tiles that share their rows. */
 #include <math.h>
 
 #include "base/status.h"

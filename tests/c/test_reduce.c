@@ -1,5 +1,5 @@
-/* Reductions, softmax, running sums, norms of rows and dropout against naive loops in double, gradients
- * against central differences, bits against the number of threads. */
+/* Reductions, softmax, running sums, norms of rows and dropout against naive loops in double,
+ * gradients against central differences, bits against the number of threads. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -340,7 +340,8 @@ static const double epsilon = 1e-3;
 /* One row [runs, inner] normalised by loops. */
 static void normalise(const mg_real *x, int64_t runs, int64_t inner, const mg_real *gain,
                       const mg_real *bias, double *y) {
-  double mean = reduced(MG_MEAN, x, runs * inner, 1), var = reduced(MG_VAR_BIASED, x, runs * inner, 1);
+  double mean = reduced(MG_MEAN, x, runs * inner, 1);
+  double var = reduced(MG_VAR_BIASED, x, runs * inner, 1);
   for (int64_t i = 0; i < runs * inner; i++)
     y[i] = ((double)x[i] - mean) / sqrt(var + epsilon) * (gain ? (double)gain[i / inner] : 1) +
            (bias ? (double)bias[i / inner] : 0);
@@ -354,7 +355,8 @@ static void norms_forward(void **state) {
       mg_tensor *x = numbers(is_large ? "300x12x70" : "2x6x5");
       mg_tensor *g = numbers(is_large ? "12x70" : "6x5"), *b = numbers_like(g);
       mg_tensor *c = numbers(is_large ? "12" : "6"), *d = numbers_like(c);
-      int64_t rows = mg_tensor_shape(x)[0], runs = mg_tensor_shape(x)[1], inner = mg_tensor_shape(x)[2];
+      const int64_t *shape = mg_tensor_shape(x);
+      int64_t rows = shape[0], runs = shape[1], inner = shape[2];
       mg_tensor *one = mg_layer_norm(x, weights & 1 ? g : NULL, weights & 2 ? b : NULL, 2, epsilon);
       mg_tensor *two = mg_group_norm(x, weights & 1 ? c : NULL, weights & 2 ? d : NULL, 3, epsilon);
       for (int64_t r = 0; r < rows; r++) {
