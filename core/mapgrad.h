@@ -295,13 +295,43 @@ mg_status mg_accumulate(mg_tensor *y, double keep, const mg_tensor *x, double sc
 
 /* ---- reduce: over axes first..first+count-1, which disappear from the shape */
 
-typedef enum mg_reduce_kind { MG_SUM, MG_MEAN, MG_MAX, MG_MIN, MG_REDUCE_KINDS } mg_reduce_kind;
+typedef enum mg_reduce_kind {
+  MG_SUM,
+  MG_MEAN, /* NaN of nothing */
+  MG_MAX,  /* vjp of extremes: to the first of equal entries; of nothing: MG_BAD_SHAPE */
+  MG_MIN,
+  MG_PROD,       /* 1 of nothing */
+  MG_LOGSUMEXP,  /* log sum exp; -inf where all entries are -inf (vjp 0), and of nothing */
+  MG_VAR,        /* squared distances from the mean over n - 1: NaN of one entry */
+  MG_VAR_BIASED, /* over n: NaN of nothing */
+  MG_STD,        /* square root of MG_VAR; vjp 0 where it is 0 */
+  MG_STD_BIASED,
+  MG_NORM_1,   /* sum of |x|; vjp at 0: 0 */
+  MG_NORM_2,   /* Euclidean; vjp at the zero vector: 0 */
+  MG_NORM_INF, /* largest |x|, 0 of nothing; vjp: to the first of equal entries, 0 where it is 0 */
+  MG_ANY,      /* 1 if an entry is not 0, else 0; vjp 0 */
+  MG_ALL,      /* 1 if no entry is 0, else 0; vjp 0 */
+  MG_ARGMAX,   /* place of MG_MAX along the axes, row-major, from 0; vjp 0. MG_BAD_SHAPE past */
+  MG_ARGMIN,   /* 2^24 (2^53 in double) entries, which a real cannot count */
+  MG_REDUCE_KINDS
+} mg_reduce_kind;
 
-/* MG_MAX and MG_MIN of nothing are MG_BAD_SHAPE. */
+/* MG_BAD_SHAPE if the axes are not there. */
 mg_tensor *mg_reduce(mg_reduce_kind kind, const mg_tensor *x, int first, int count);
-/* MG_MAX and MG_MIN: to the first of equal entries. */
+/* y is the forward result. */
 mg_tensor *mg_reduce_vjp(mg_reduce_kind kind, const mg_tensor *x, const mg_tensor *y,
                          const mg_tensor *dy, int first, int count);
+
+/* Running sums along an axis, from its first entry; is_reverse = 1: from its last (the vjp). */
+mg_tensor *mg_cumsum(const mg_tensor *x, int axis, int is_reverse);
+
+/* ---- softmax */
+
+/* exp(x) / sum exp(x) along an axis, without overflow; is_log = 1: its logarithm. Entries of -inf
+ * give 0 (-inf); where the largest entry is infinite, or one is NaN, all are NaN. */
+mg_tensor *mg_softmax(const mg_tensor *x, int axis, int is_log);
+/* y is the forward result. */
+mg_tensor *mg_softmax_vjp(const mg_tensor *y, const mg_tensor *dy, int axis, int is_log);
 
 /* ---- index */
 
@@ -390,6 +420,27 @@ mg_tensor *mg_bernoulli(const mg_tensor *logits, const mg_tensor *target, int ax
 /* which = 0: gradient for the logits, 1: for the target. */
 mg_tensor *mg_bernoulli_vjp(int which, const mg_tensor *logits, const mg_tensor *target, int axes,
                             const mg_tensor *dy);
+/* Layer normalisation (Ba, Kiros, Hinton 2016) over the last `count` >= 1 axes: (x - mean) /
+ * sqrt(variance + epsilon) * gain + bias, variance biased; gain and bias of the shape of these
+ * axes, or NULL: 1 and 0. */
+mg_tensor *mg_layer_norm(const mg_tensor *x, const mg_tensor *gain, const mg_tensor *bias,
+                         int count, double epsilon);
+/* Writes *dgain and *dbias too, the caller's; both NULL: not wanted. */
+mg_tensor *mg_layer_norm_vjp(const mg_tensor *x, const mg_tensor *gain, const mg_tensor *dy,
+                             int count, double epsilon, mg_tensor **dgain, mg_tensor **dbias);
+/* Group normalisation (Wu, He 2018): x [B, C, ...], the channels in `groups` groups of neighbours
+ * that are normalised together, each instance by itself; gain and bias [C], or NULL. */
+mg_tensor *mg_group_norm(const mg_tensor *x, const mg_tensor *gain, const mg_tensor *bias,
+                         int64_t groups, double epsilon);
+mg_tensor *mg_group_norm_vjp(const mg_tensor *x, const mg_tensor *gain, const mg_tensor *dy,
+                             int64_t groups, double epsilon, mg_tensor **dgain,
+                             mg_tensor **dbias);
+
+/* ---- dropout (Srivastava et al. 2014) */
+
+/* Entries become 0 with probability rate in [0, 1) (down to 2^-32), else x / (1 - rate). Entry i is
+ * dropped or not by (draw, i) alone: the vjp is mg_dropout(dy, rate, draw). */
+mg_tensor *mg_dropout(const mg_tensor *x, double rate, const mg_draw *draw);
 
 /* ---- update rules, in place, fused */
 

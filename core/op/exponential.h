@@ -10,9 +10,9 @@
 #ifdef MG_DOUBLE
 static inline __attribute__((always_inline)) mg_real exp_below(mg_real x) { return exp(x); }
 #else
-/* exp x for x <= 0, or NaN. exp x = 2^n exp r, x = n log 2 + r, |r| <= log(2) / 2; the polynomial is
- * that of Cephes. Within 1.5 units of the last place; 0 below -87.33, where the result is no longer a
- * normal number. */
+/* exp x for x <= 0, or NaN. exp x = 2^n exp r, x = n log 2 + r, |r| <= log(2) / 2; the polynomial
+ * is that of Cephes. Within 1.5 units of the last place; 0 below -87.33, where the result is no
+ * longer a normal number. */
 static inline __attribute__((always_inline)) mg_real exp_below(mg_real x) {
   const float round = 12582912; /* 1.5 * 2^23: adding it leaves an integer in the low bits */
   int is_tiny = x < -87.33F;

@@ -172,7 +172,15 @@ void open_ops(lua_State *L) {
       [MG_DIVIDE] = "divide",   [MG_MAXIMUM] = "maximum",   [MG_MINIMUM] = "minimum",
       [MG_LESS] = "lt",         [MG_LESS_EQUAL] = "le",     [MG_EQUAL] = "eq"};
   static const char *const reductions[MG_REDUCE_KINDS] = {
-      [MG_SUM] = "sum", [MG_MEAN] = "mean", [MG_MAX] = "max", [MG_MIN] = "min"};
+      [MG_SUM] = "sum",               [MG_MEAN] = "mean",
+      [MG_MAX] = "max",               [MG_MIN] = "min",
+      [MG_PROD] = "prod",             [MG_LOGSUMEXP] = "logsumexp",
+      [MG_VAR] = "var",               [MG_VAR_BIASED] = "var_biased",
+      [MG_STD] = "std",               [MG_STD_BIASED] = "std_biased",
+      [MG_NORM_1] = "norm_1",         [MG_NORM_2] = "norm_2",
+      [MG_NORM_INF] = "norm_inf",     [MG_ANY] = "any",
+      [MG_ALL] = "all",               [MG_ARGMAX] = "argmax",
+      [MG_ARGMIN] = "argmin"};
   static const char *const projections[MG_PROJECTIONS] = {[MG_PROJECT_NONE] = "none",
                                                           [MG_PROJECT_MEAN] = "mean",
                                                           [MG_PROJECT_NORM] = "norm",

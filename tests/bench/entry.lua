@@ -130,4 +130,12 @@ function run.conv3()
   end)
 end
 
+function run.softmax()
+  local x = common.input(14, { batch, n }, function(u) return u end)
+  local y = x:softmax()
+  common.run({ workload = "softmax", n = n, batch = batch, variant = variant or "rows" }, function()
+    x:softmax():free()
+  end, product(y, x))
+end
+
 run[workload]()

@@ -51,6 +51,7 @@ luajit mlp 784 100 2
 luajit conv3 24 70 1 fwd
 luajit conv3 24 70 1
 luajit conv3 24 70 2
+luajit softmax 400 100 1
 lua5.4 startup require
 luajit startup require
 lua5.4 startup gradient

@@ -421,7 +421,7 @@ static void reduce_forward(void **state) {
     int axes = mg_tensor_axes(x);
     for (int first = 0; first <= axes; first++)
       for (int count = 0; first + count <= axes; count++)
-        for (int kind = 0; kind < MG_REDUCE_KINDS; kind++) {
+        for (int kind = 0; kind <= MG_MIN; kind++) {
           int64_t outer = 1, middle = 1, inner = 1;
           for (int i = 0; i < axes; i++)
             *(i < first ? &outer : i < first + count ? &middle : &inner) *= shape[i];
@@ -471,7 +471,7 @@ static void reduce_gradients(void **state) {
   (void)state;
   const char *shapes[] = {"", "1", "2x3x4", "3x0", "2x1x5"};
   for (int i = 0; i < COUNT_OF(shapes); i++)
-    for (int kind = 0; kind < MG_REDUCE_KINDS; kind++) {
+    for (int kind = 0; kind <= MG_MIN; kind++) {
       reduce_state s = {(mg_reduce_kind)kind, apart(shapes[i]), 0, 0};
       int axes = mg_tensor_axes(s.x);
       for (s.first = 0; s.first <= axes; s.first++)

@@ -13,7 +13,6 @@
 -- any time. `optimizer.rate` is the rate of the first group; setting it keeps the proportions of the
 -- groups' rates (those at the start, where it was 0). `optimizer.gradient_norm` is the norm of all
 -- gradients in the last update, before clipping.
-require "mapgrad.autograd"
 local autograd = require "mapgrad.autograd"
 local check = require "mapgrad.check"
 local clip = require "mapgrad.optim.clip"

@@ -29,7 +29,9 @@ local function sample(shape, low, high, salt)
   return t
 end
 
-for _, topic in ipairs { "elementwise", "reduce", "index", "matmul", "image", "loss" } do
+for _, topic in ipairs {
+  "elementwise", "reduce", "softmax", "index", "matmul", "image", "norm", "loss",
+} do
   require("mapgrad.autograd.rules." .. topic)(add, sample)
 end
 
