@@ -4,11 +4,10 @@
 #include <tgmath.h>
 
 #include "base/memory.h"
+#include "base/real_math.h"
 #include "base/status.h"
 #include "op.h"
 #include "tensor/shape.h"
-
-#define INLINED static inline __attribute__((always_inline))
 
 #define UNARY_LIST(X) \
   X(MG_ABS)           \
@@ -40,73 +39,17 @@ static mg_status check_kind(const char *op, int kind, int kinds) {
 
 /* ---- one operand */
 
-#ifdef MG_DOUBLE
-INLINED mg_real exponential(mg_real x) { return exp(x); }
-INLINED mg_real log_of_one_and(mg_real e) { return log1p(e); }
-#else
-/* exp x = 2^n exp r, x = n log 2 + r, |r| <= log(2) / 2; the polynomial is that of Cephes. Within
- * 2 units of the last place, right at infinities and NaN, free of branches and calls. */
-INLINED mg_real exponential(mg_real x) {
-  const float round = 12582912; /* 1.5 * 2^23: adding it leaves an integer in the low bits */
-  x = x > 89 ? 89 : x;          /* infinite from 88.73 on */
-  x = x < -104 ? -104 : x;      /* 0 from -103.98 on */
-  float shifted = x * 1.44269504F + round;
-  float n = shifted - round;
-  float r = (x - n * 0.693359375F) + n * 2.12194440e-4F;
-  float p = 1.9875691500e-4F;
-  p = p * r + 1.3981999507e-3F;
-  p = p * r + 8.3334519073e-3F;
-  p = p * r + 4.1665795894e-2F;
-  p = p * r + 1.6666665459e-1F;
-  p = p * r + 5.0000001201e-1F;
-  p = p * r * r + r + 1;
-  int32_t power, base;
-  memcpy(&power, &shifted, sizeof power);
-  memcpy(&base, &round, sizeof base);
-  power -= base;
-  int32_t half = power >> 1; /* 2^n in two factors: it may be subnormal or infinite */
-  uint32_t first_bits = (uint32_t)(half + 127) << 23;
-  uint32_t second_bits = (uint32_t)(power - half + 127) << 23;
-  float first, second;
-  memcpy(&first, &first_bits, sizeof first);
-  memcpy(&second, &second_bits, sizeof second);
-  return p * first * second;
-}
-
-/* log(1 + e) for e in [0, 1]: 2 artanh s, s = e / (2 + e) <= 1/3, by its series; NaN stays. */
-INLINED mg_real log_of_one_and(mg_real e) {
-  float s = e / (2 + e), z = s * s;
-  float p = 1 / 15.0F;
-  p = p * z + 1 / 13.0F;
-  p = p * z + 1 / 11.0F;
-  p = p * z + 1 / 9.0F;
-  p = p * z + 1 / 7.0F;
-  p = p * z + 1 / 5.0F;
-  p = p * z + 1 / 3.0F;
-  return 2 * (s + s * z * p);
-}
-#endif
-
-INLINED mg_real sigmoid(mg_real x) {
-  mg_real e = exponential(-fabs(x)), s = 1 / (1 + e);
-  return x < 0 ? e * s : s;
-}
-
-INLINED mg_real softplus(mg_real x) {
-  return (x > 0 ? x : 0) + log_of_one_and(exponential(-fabs(x)));
-}
-
 INLINED mg_real unary_at(mg_unary_kind kind, mg_real x) {
   switch (kind) {
     case MG_ABS: return fabs(x);
-    case MG_EXP: return exponential(x);
-    case MG_LOG: return log(x);
+    case MG_EXP: return real_exp(x);
+    case MG_LOG: return real_log(x);
     case MG_SQRT: return sqrt(x);
     case MG_SQUARE: return x * x;
     case MG_RELU: return x <= 0 ? 0 : x;
-    case MG_SIGMOID: return sigmoid(x);
-    case MG_SOFTPLUS: return softplus(x);
-    case MG_TANH: return tanh(x);
+    case MG_SIGMOID: return real_sigmoid(x);
+    case MG_SOFTPLUS: return real_softplus(x);
+    case MG_TANH: return real_tanh(x);
     default: return x > 0 ? 1 : x < 0 ? -1 : x; /* MG_SIGN; NaN stays */
   }
 }
@@ -121,7 +64,7 @@ INLINED mg_real unary_vjp_at(mg_unary_kind kind, mg_real x, mg_real y, mg_real d
     case MG_SQUARE: return 2 * dy * x;
     case MG_RELU: return x <= 0 ? 0 : dy;
     case MG_SIGMOID: return dy * y * (1 - y);
-    case MG_SOFTPLUS: return dy * sigmoid(x);
+    case MG_SOFTPLUS: return dy * real_sigmoid(x);
     case MG_TANH: return dy * (1 - y * y);
     default: return 0; /* MG_SIGN */
   }
