@@ -249,6 +249,7 @@ mg_status mg_file_write(const char *path, const char *bytes, int64_t count);
 
 /* ---- elementwise */
 
+/* p and q are the parameters of the kinds that name them; others ignore them. */
 typedef enum mg_unary_kind {
   MG_ABS, /* vjp at 0: 0 */
   MG_EXP,
@@ -259,7 +260,18 @@ typedef enum mg_unary_kind {
   MG_SIGMOID,
   MG_SOFTPLUS, /* log(1 + exp x) */
   MG_TANH,
-  MG_SIGN, /* 0 at 0; vjp 0 */
+  MG_SIGN,  /* 0 at 0; vjp 0 */
+  MG_EXPM1, /* exp(x) - 1 */
+  MG_LOG1P, /* log(1 + x) */
+  MG_RSQRT, /* 1 / sqrt x */
+  MG_ERF,
+  MG_GELU, /* x Phi(x), Phi the normal distribution function (Hendrycks, Gimpel 2016) */
+  MG_SIN,
+  MG_COS,
+  MG_FLOOR,      /* vjp 0 */
+  MG_ELU,        /* x > 0 ? x : p (exp(x) - 1); vjp at 0: p (Clevert, Unterthiner, Hochreiter 2015) */
+  MG_LEAKY_RELU, /* x > 0 ? x : p x; vjp at 0: p */
+  MG_CLAMP,      /* not below p, then not above q; vjp where p <= x <= q, else 0 */
   MG_UNARY_KINDS
 } mg_unary_kind;
 
@@ -273,18 +285,29 @@ typedef enum mg_binary_kind {
   MG_LESS,    /* comparisons give 0 or 1; vjp 0 */
   MG_LESS_EQUAL,
   MG_EQUAL,
+  MG_NOT_EQUAL,
+  MG_POWER, /* a^b as C's pow; vjp for a: b a^(b-1), 0 where b = 0; for b: a^b log a, 0 where a = 0 <= b */
   MG_BINARY_KINDS
 } mg_binary_kind;
 
-mg_tensor *mg_unary(mg_unary_kind kind, const mg_tensor *x);
+/* In float: exp, log, tanh, sigmoid, softplus, expm1, log1p and erf lie within 2 units of the last place,
+ * gelu within 4. NaN stays NaN. A parameter that is NaN: MG_BAD_ARGUMENT. */
+mg_tensor *mg_unary(mg_unary_kind kind, const mg_tensor *x, double p, double q);
 /* y is the forward result. */
 mg_tensor *mg_unary_vjp(mg_unary_kind kind, const mg_tensor *x, const mg_tensor *y,
-                        const mg_tensor *dy);
+                        const mg_tensor *dy, double p, double q);
+/* The forward result written to y, of x's shape; x may be y but not overlap it otherwise. */
+mg_status mg_unary_into(mg_tensor *y, mg_unary_kind kind, const mg_tensor *x, double p, double q);
 /* a and b broadcast as in NumPy: shapes aligned at the end, extents equal or 1. */
 mg_tensor *mg_binary(mg_binary_kind kind, const mg_tensor *a, const mg_tensor *b);
 /* which = 0: gradient for a, 1: for b, summed over broadcast axes. */
 mg_tensor *mg_binary_vjp(mg_binary_kind kind, int which, const mg_tensor *a, const mg_tensor *b,
                          const mg_tensor *dy);
+/* Entries of a where the condition is not 0 (NaN is not), else of b; all three broadcast. */
+mg_tensor *mg_where(const mg_tensor *condition, const mg_tensor *a, const mg_tensor *b);
+/* which = 0: gradient for a, 1: for b; there is none for the condition. */
+mg_tensor *mg_where_vjp(int which, const mg_tensor *condition, const mg_tensor *a,
+                        const mg_tensor *b, const mg_tensor *dy);
 /* scale * x + shift */
 mg_tensor *mg_affine(const mg_tensor *x, double scale, double shift);
 /* In place: y = value; y = x (same shape); y = keep * y + scale * x (same shape). x may be y but not

@@ -2,26 +2,44 @@
  * looked up after the result's handle is made: making it may collect, and a finalizer may free them. */
 #include "binding.h"
 
+/* A number that may be left out: 0. */
+static double optional_number(lua_State *L, int index) {
+  return lua_isnoneornil(L, index) ? 0 : check_number(L, index);
+}
+
+/* unary(kind, x, p, q): p and q are 0 if left out */
 static int unary(lua_State *L) {
   mg_unary_kind kind = (mg_unary_kind)check_int(L, 1);
+  double p = optional_number(L, 3), q = optional_number(L, 4);
   state *S = state_of(L);
   handle *h = handle_new(L, S);
   mg_tensor *x = check_tensor(L, 2);
   int attempts = 0;
-  do h->tensor = mg_unary(kind, x);
+  do h->tensor = mg_unary(kind, x, p, q);
   while (handle_again(L, h, &attempts));
   return handle_done(L, S, h);
 }
 
+/* unary_vjp(kind, x, y, dy, p, q) */
 static int unary_vjp(lua_State *L) {
   mg_unary_kind kind = (mg_unary_kind)check_int(L, 1);
+  double p = optional_number(L, 5), q = optional_number(L, 6);
   state *S = state_of(L);
   handle *h = handle_new(L, S);
   mg_tensor *x = check_tensor(L, 2), *y = check_tensor(L, 3), *dy = check_tensor(L, 4);
   int attempts = 0;
-  do h->tensor = mg_unary_vjp(kind, x, y, dy);
+  do h->tensor = mg_unary_vjp(kind, x, y, dy, p, q);
   while (handle_again(L, h, &attempts));
   return handle_done(L, S, h);
+}
+
+/* unary_into(y, kind, x, p, q) */
+static int unary_into(lua_State *L) {
+  mg_tensor *y = check_tensor(L, 1), *x = check_tensor(L, 3);
+  mg_unary_kind kind = (mg_unary_kind)check_int(L, 2);
+  double p = optional_number(L, 4), q = optional_number(L, 5);
+  call_begin(L, state_of(L));
+  return check_status(L, mg_unary_into(y, kind, x, p, q));
 }
 
 static int binary(lua_State *L) {
@@ -43,6 +61,28 @@ static int binary_vjp(lua_State *L) {
   handle *h = handle_new(L, S);
   mg_tensor *a = check_tensor(L, 3), *b = check_tensor(L, 4), *dy = check_tensor(L, 5);
   do h->tensor = mg_binary_vjp(kind, which, a, b, dy);
+  while (handle_again(L, h, &attempts));
+  return handle_done(L, S, h);
+}
+
+static int where(lua_State *L) {
+  int attempts = 0;
+  state *S = state_of(L);
+  handle *h = handle_new(L, S);
+  mg_tensor *condition = check_tensor(L, 1), *a = check_tensor(L, 2), *b = check_tensor(L, 3);
+  do h->tensor = mg_where(condition, a, b);
+  while (handle_again(L, h, &attempts));
+  return handle_done(L, S, h);
+}
+
+/* where_vjp(which, condition, a, b, dy) */
+static int where_vjp(lua_State *L) {
+  int which = check_int(L, 1), attempts = 0;
+  state *S = state_of(L);
+  handle *h = handle_new(L, S);
+  mg_tensor *condition = check_tensor(L, 2), *a = check_tensor(L, 3), *b = check_tensor(L, 4);
+  mg_tensor *dy = check_tensor(L, 5);
+  do h->tensor = mg_where_vjp(which, condition, a, b, dy);
   while (handle_again(L, h, &attempts));
   return handle_done(L, S, h);
 }
@@ -150,8 +190,11 @@ static int project_vjp(lua_State *L) {
 void open_ops(lua_State *L) {
   static const luaL_Reg functions[] = {{"unary", unary},
                                        {"unary_vjp", unary_vjp},
+                                       {"unary_into", unary_into},
                                        {"binary", binary},
                                        {"binary_vjp", binary_vjp},
+                                       {"where", where},
+                                       {"where_vjp", where_vjp},
                                        {"affine", affine},
                                        {"fill", fill},
                                        {"copy", copy},
@@ -163,14 +206,18 @@ void open_ops(lua_State *L) {
                                        {"project_vjp", project_vjp},
                                        {NULL, NULL}};
   static const char *const unaries[MG_UNARY_KINDS] = {
-      [MG_ABS] = "abs",       [MG_EXP] = "exp",         [MG_LOG] = "log",
-      [MG_SQRT] = "sqrt",     [MG_SQUARE] = "square",   [MG_RELU] = "relu",
+      [MG_ABS] = "abs",         [MG_EXP] = "exp",           [MG_LOG] = "log",
+      [MG_SQRT] = "sqrt",       [MG_SQUARE] = "square",     [MG_RELU] = "relu",
       [MG_SIGMOID] = "sigmoid", [MG_SOFTPLUS] = "softplus", [MG_TANH] = "tanh",
-      [MG_SIGN] = "sign"};
+      [MG_SIGN] = "sign",       [MG_EXPM1] = "expm1",       [MG_LOG1P] = "log1p",
+      [MG_RSQRT] = "rsqrt",     [MG_ERF] = "erf",           [MG_GELU] = "gelu",
+      [MG_SIN] = "sin",         [MG_COS] = "cos",           [MG_FLOOR] = "floor",
+      [MG_ELU] = "elu",         [MG_LEAKY_RELU] = "leaky_relu", [MG_CLAMP] = "clamp"};
   static const char *const binaries[MG_BINARY_KINDS] = {
       [MG_ADD] = "add",         [MG_SUBTRACT] = "subtract", [MG_MULTIPLY] = "multiply",
       [MG_DIVIDE] = "divide",   [MG_MAXIMUM] = "maximum",   [MG_MINIMUM] = "minimum",
-      [MG_LESS] = "lt",         [MG_LESS_EQUAL] = "le",     [MG_EQUAL] = "eq"};
+      [MG_LESS] = "lt",         [MG_LESS_EQUAL] = "le",     [MG_EQUAL] = "eq",
+      [MG_NOT_EQUAL] = "ne",    [MG_POWER] = "pow"};
   static const char *const reductions[MG_REDUCE_KINDS] = {
       [MG_SUM] = "sum",               [MG_MEAN] = "mean",
       [MG_MAX] = "max",               [MG_MIN] = "min",

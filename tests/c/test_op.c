@@ -158,6 +158,9 @@ static void is_gradient(const char *what, forward f, void *state, mg_tensor *x, 
 
 /* ---- elementwise */
 
+/* Parameters of the kinds that have them. */
+static const double P = -0.40625, Q = 2.5;
+
 static double unary_of(mg_unary_kind kind, double x) {
   switch (kind) {
     case MG_ABS: return fabs(x);
@@ -169,30 +172,67 @@ static double unary_of(mg_unary_kind kind, double x) {
     case MG_SIGMOID: return x < 0 ? exp(x) / (1 + exp(x)) : 1 / (1 + exp(-x));
     case MG_SOFTPLUS: return x > 40 ? x : log1p(exp(x));
     case MG_TANH: return tanh(x);
+    case MG_EXPM1: return expm1(x);
+    case MG_LOG1P: return log1p(x);
+    case MG_RSQRT: return 1 / sqrt(x);
+    case MG_ERF: return erf(x);
+    case MG_GELU: return x == -INFINITY ? -0.0 : x * erfc(-x / sqrt(2)) / 2;
+    case MG_SIN: return sin(x);
+    case MG_COS: return cos(x);
+    case MG_FLOOR: return floor(x);
+    case MG_ELU: return x > 0 ? x : P * expm1(x);
+    case MG_LEAKY_RELU: return x > 0 ? x : P * x;
+    case MG_CLAMP: return isnan(x) ? x : fmin(fmax(x, P), Q);
     default: return isnan(x) ? x : (x > 0) - (x < 0);
   }
 }
 
-/* Relative to the exact value, 4 units of the last place; absolutely where a float is subnormal. */
+static int has_positive_domain(mg_unary_kind kind) {
+  return kind == MG_LOG || kind == MG_SQRT || kind == MG_RSQRT || kind == MG_LOG1P;
+}
+
+/* Relative to the exact value, 4 units of the last place; absolutely where a float is subnormal. In double,
+ * gelu and its check both round x / sqrt(2), which exp(-x^2 / 2) feels. */
 static void unary_forward(void **state) {
   (void)state;
   double unit = mg_real_bytes() == 4 ? 1.2e-7 : 2.3e-16;
-  for (int kind = 0; kind < MG_UNARY_KINDS; kind++) {
-    mg_tensor *x = between("70001", kind == MG_LOG || kind == MG_SQRT ? 0 : -87, 88);
+  for (int k = 0; k < MG_UNARY_KINDS; k++) {
+    mg_unary_kind kind = (mg_unary_kind)k;
+    mg_tensor *x = between("70001", has_positive_domain(kind) ? 0 : -87, 88);
     const double special[] = {0,    -0.0, 1,    -1,    INFINITY, -INFINITY, NAN,
                               1e-8, 20,   1e-30, -1e-4, 1000,     -1000,     -103.5};
     for (int i = 0; i < COUNT_OF(special); i++) mg_tensor_data(x)[i] = (mg_real)special[i];
-    mg_tensor *y = mg_unary((mg_unary_kind)kind, x);
+    mg_tensor *y = mg_unary(kind, x, P, Q);
     for (int64_t i = 0; i < 70001; i++) {
-      double exact = unary_of((mg_unary_kind)kind, at(x, i));
-      if (kind == MG_SQUARE || kind == MG_EXP) exact = (double)(mg_real)exact; /* may overflow */
-      double got = at(y, i);
+      double exact = unary_of(kind, at(x, i)), got = at(y, i);
+      if (fabs(exact) > 1e38) exact = (double)(mg_real)exact; /* may overflow */
       if (isnan(exact) ? isnan(got) : got == exact) continue;
-      if (!(fabs(got - exact) <= 4 * unit * fabs(exact) + 1e-37))
+      double units = kind == MG_GELU && mg_real_bytes() == 8 ? 4 + at(x, i) * at(x, i) : 4;
+      if (!(fabs(got - exact) <= units * unit * fabs(exact) + 1e-37))
         fail_msg("unary %d of %.9g is %.9g, expected %.9g", kind, at(x, i), got, exact);
     }
     FREE(x, y);
   }
+}
+
+static void unary_into_a_result(void **state) {
+  (void)state;
+  enum { COUNT = 40003 };
+  for (int kind = 0; kind < MG_UNARY_KINDS; kind++) {
+    mg_tensor *x = numbers("40003"), *y = mg_unary((mg_unary_kind)kind, x, P, Q), *z = like(x);
+    assert_int_equal(mg_unary_into(z, (mg_unary_kind)kind, x, P, Q), MG_OK);
+    assert_int_equal(mg_unary_into(x, (mg_unary_kind)kind, x, P, Q), MG_OK); /* in place */
+    for (int i = 0; i < COUNT; i++) {
+      near("unary_into", i, at(z, i), at(y, i), 0);
+      near("in place", i, at(x, i), at(y, i), 0);
+    }
+    FREE(x, y, z);
+  }
+  mg_tensor *x = numbers("5"), *y = numbers("4");
+  mg_tensor *first = mg_tensor_rows(x, 0, 4), *last = mg_tensor_rows(x, 1, 4);
+  assert_int_equal(mg_unary_into(y, MG_EXP, x, 0, 0), MG_BAD_SHAPE);
+  assert_int_equal(mg_unary_into(first, MG_EXP, last, 0, 0), MG_BAD_ARGUMENT);
+  FREE(x, y, first, last);
 }
 
 typedef struct unary_state {
@@ -202,7 +242,7 @@ typedef struct unary_state {
 
 static mg_tensor *run_unary(void *state) {
   unary_state *s = state;
-  return mg_unary(s->kind, s->x);
+  return mg_unary(s->kind, s->x, P, Q);
 }
 
 static void unary_gradients(void **state) {
@@ -210,23 +250,46 @@ static void unary_gradients(void **state) {
   const char *shapes[] = {"", "1", "0", "3x5"};
   for (int kind = 0; kind < MG_UNARY_KINDS; kind++)
     for (int i = 0; i < COUNT_OF(shapes); i++) {
-      int is_positive = kind == MG_LOG || kind == MG_SQRT;
-      unary_state s = {(mg_unary_kind)kind, is_positive ? between(shapes[i], 0.5, 2)
-                                                        : apart(shapes[i])};
+      unary_state s = {(mg_unary_kind)kind, has_positive_domain((mg_unary_kind)kind)
+                                                ? between(shapes[i], 0.5, 2)
+                                                : apart(shapes[i])};
       mg_tensor *y = run_unary(&s), *dy = numbers_like(s.x);
-      is_gradient("unary", run_unary, &s, s.x, dy, mg_unary_vjp(s.kind, s.x, y, dy));
+      is_gradient("unary", run_unary, &s, s.x, dy, mg_unary_vjp(s.kind, s.x, y, dy, P, Q));
       FREE(s.x, y, dy);
     }
 }
 
 static void unary_gradients_at_kinks(void **state) {
   (void)state;
-  const double zero[] = {0}, one[] = {1};
-  const mg_unary_kind kinds[] = {MG_ABS, MG_RELU, MG_SIGN};
-  for (int i = 0; i < COUNT_OF(kinds); i++) {
-    mg_tensor *x = of("1", zero), *dy = of("1", one), *y = mg_unary(kinds[i], x);
-    mg_tensor *g = mg_unary_vjp(kinds[i], x, y, dy);
-    assert_true(at(g, 0) == 0);
+  const double one[] = {1};
+  const struct {
+    mg_unary_kind kind;
+    double x, expected;
+  } cases[] = {{MG_ABS, 0, 0},        {MG_RELU, 0, 0},  {MG_SIGN, 0, 0},  {MG_FLOOR, 1, 0},
+               {MG_ELU, 0, P},        {MG_CLAMP, P, 1}, {MG_CLAMP, Q, 1}, {MG_CLAMP, 3, 0},
+               {MG_LEAKY_RELU, 0, P}, {MG_CLAMP, NAN, 0}};
+  for (int i = 0; i < COUNT_OF(cases); i++) {
+    mg_tensor *x = of("1", &cases[i].x), *dy = of("1", one), *y = mg_unary(cases[i].kind, x, P, Q);
+    mg_tensor *g = mg_unary_vjp(cases[i].kind, x, y, dy, P, Q);
+    assert_true(at(g, 0) == cases[i].expected);
+    FREE(x, y, dy, g);
+  }
+}
+
+/* Far out, gradients are finite: no infinity times 0. */
+static void unary_gradients_far_out(void **state) {
+  (void)state;
+  const double ends[] = {-INFINITY, INFINITY}, ones[] = {1, 1};
+  const struct {
+    mg_unary_kind kind;
+    double below, above;
+  } cases[] = {{MG_SIGMOID, 0, 0}, {MG_SOFTPLUS, 0, 1}, {MG_TANH, 0, 0}, {MG_ERF, 0, 0},
+               {MG_GELU, 0, 1},    {MG_ELU, 0, 1},      {MG_RELU, 0, 1}, {MG_CLAMP, 0, 0}};
+  for (int i = 0; i < COUNT_OF(cases); i++) {
+    mg_tensor *x = of("2", ends), *dy = of("2", ones), *y = mg_unary(cases[i].kind, x, P, Q);
+    mg_tensor *g = mg_unary_vjp(cases[i].kind, x, y, dy, P, Q);
+    if (at(g, 0) != cases[i].below || at(g, 1) != cases[i].above)
+      fail_msg("kind %d: %g, %g", cases[i].kind, at(g, 0), at(g, 1));
     FREE(x, y, dy, g);
   }
 }
@@ -241,6 +304,8 @@ static double binary_of(mg_binary_kind kind, double a, double b) {
     case MG_MINIMUM: return a < b ? a : b;
     case MG_LESS: return a < b;
     case MG_LESS_EQUAL: return a <= b;
+    case MG_NOT_EQUAL: return a != b;
+    case MG_POWER: return pow(a, b);
     default: return a == b;
   }
 }
@@ -337,6 +402,8 @@ static void binary_gradients(void **state) {
       for (int64_t k = 0; k < mg_tensor_size(s.b); k++)
         mg_tensor_data(s.b)[k] +=
             (mg_real)(kind == MG_DIVIDE ? copysign(1, at(s.b, k)) : 0.05);
+      for (int64_t k = 0; kind == MG_POWER && k < mg_tensor_size(s.a); k++)
+        mg_tensor_data(s.a)[k] = (mg_real)(0.5 + fabs(at(s.a, k)));
       mg_tensor *dy = numbers(pairs[i][2]);
       for (int which = 0; which < 2; which++)
         is_gradient("binary", run_binary, &s, which ? s.b : s.a, dy,
@@ -374,6 +441,63 @@ static void ties_go_to_the_first_operand(void **state) {
     assert_true(at(first, 1) == 1 && at(second, 1) == 0);
     FREE(a, dy, first, second);
   }
+}
+
+static void power_gradients_at_zero(void **state) {
+  (void)state;
+  const double a[] = {0, 0, 0, -2, -2}, b[] = {0, 1, 2, 3, 0}, ones[] = {1, 1, 1, 1, 1};
+  const double base[] = {0, 1, 0, 12, 0}, exponent[] = {0, 0, 0, NAN, NAN};
+  mg_tensor *x = of("5", a), *y = of("5", b), *dy = of("5", ones);
+  mg_tensor *first = mg_binary_vjp(MG_POWER, 0, x, y, dy);
+  mg_tensor *second = mg_binary_vjp(MG_POWER, 1, x, y, dy);
+  for (int i = 0; i < 5; i++) near("base", i, at(first, i), base[i], tolerance());
+  for (int i = 0; i < 5; i++) near("exponent", i, at(second, i), exponent[i], 0);
+  FREE(x, y, dy, first, second);
+}
+
+typedef struct where_state {
+  mg_tensor *condition, *a, *b;
+} where_state;
+
+static mg_tensor *run_where(void *state) {
+  where_state *s = state;
+  return mg_where(s->condition, s->a, s->b);
+}
+
+static void where_chooses_and_its_gradients(void **state) {
+  (void)state;
+  const char *shapes[][4] = {{"", "", "", ""},          {"7", "7", "7", "7"},
+                             {"2x3", "", "3", "2x3"},   {"3", "2x1", "", "2x3"},
+                             {"", "3", "2x1", "2x3"},   {"2x1x3", "4x1", "1", "2x4x3"},
+                             {"0", "1", "", "0"},       {"1", "2x0", "2x1", "2x0"},
+                             {"3x1", "5", "3x5", "3x5"}, {"600", "1", "", "600"}};
+  for (int i = 0; i < COUNT_OF(shapes); i++) {
+    where_state s = {numbers(shapes[i][0]), numbers(shapes[i][1]), numbers(shapes[i][2])};
+    for (int64_t k = 0; k < mg_tensor_size(s.condition); k++)
+      if (at(s.condition, k) < 0) mg_tensor_data(s.condition)[k] = 0;
+    mg_tensor *y = run_where(&s), *dy = numbers(shapes[i][3]);
+    has_shape("where", y, shapes[i][3]);
+    for (int64_t k = 0; k < mg_tensor_size(y); k++) {
+      double expected = at(s.condition, place_in(s.condition, y, k)) != 0
+                            ? at(s.a, place_in(s.a, y, k))
+                            : at(s.b, place_in(s.b, y, k));
+      near("where", k, at(y, k), expected, 0);
+    }
+    for (int which = 0; which < 2; which++)
+      is_gradient("where", run_where, &s, which ? s.b : s.a, dy,
+                  mg_where_vjp(which, s.condition, s.a, s.b, dy));
+    FREE(s.condition, s.a, s.b, y, dy);
+  }
+}
+
+static void where_takes_nan_as_true(void **state) {
+  (void)state;
+  const double condition[] = {NAN, -0.0, 1}, a[] = {1, NAN, 3}, b[] = {4, 5, NAN};
+  mg_tensor *c = of("3", condition), *x = of("3", a), *z = of("3", b), *y = mg_where(c, x, z);
+  assert_true(at(y, 0) == 1 && at(y, 1) == 5 && at(y, 2) == 3);
+  mg_tensor *g = mg_where_vjp(0, c, x, z, y);
+  assert_true(at(g, 0) == 1 && at(g, 1) == 0 && at(g, 2) == 3);
+  FREE(c, x, z, y, g);
 }
 
 static void linear_operations(void **state) {
@@ -1070,7 +1194,7 @@ static void adam_follows_the_paper(void **state) {
 
 /* ---- all operations, one by one: bits, failing allocations */
 
-enum { CASES = 37 };
+enum { CASES = 40 };
 
 /* Inputs for every operation. */
 typedef struct inputs {
@@ -1117,8 +1241,8 @@ static mg_tensor *run_case(int i, const inputs *p) {
   const mg_conv two = square(2, 2);
   const mg_pool three = {{3, 3}, {2, 2}, {1, 1}};
   switch (i) {
-    case 0: return mg_unary(MG_SIGMOID, p->matrix);
-    case 1: return mg_unary_vjp(MG_SOFTPLUS, p->matrix, p->matrix, p->matrix);
+    case 0: return mg_unary(MG_SIGMOID, p->matrix, 0, 0);
+    case 1: return mg_unary_vjp(MG_SOFTPLUS, p->matrix, p->matrix, p->matrix, 0, 0);
     case 2: return mg_binary(MG_ADD, p->matrix, p->row);
     case 3: return mg_binary(MG_MULTIPLY, p->column, p->matrix);
     case 4: return mg_binary_vjp(MG_MULTIPLY, 0, p->matrix, p->row, p->matrix);
@@ -1155,7 +1279,10 @@ static mg_tensor *run_case(int i, const inputs *p) {
       return mg_batch_norm(p->image, p->channel, p->channel, p->mean, p->variance, epsilon, 1);
     case 34: return norm_gradient(p, 0);
     case 35: return norm_gradient(p, 1);
-    default: return mg_unary(MG_TANH, p->image);
+    case 36: return mg_unary(MG_GELU, p->matrix, 0, 0);
+    case 37: return mg_where(p->column, p->matrix, p->row);
+    case 38: return mg_where_vjp(1, p->column, p->matrix, p->row, p->matrix);
+    default: return mg_unary(MG_TANH, p->image, 0, 0);
   }
 }
 
@@ -1245,8 +1372,13 @@ static void shapes_that_do_not_fit(void **state) {
           "binary_vjp: dy has shape 4, the result has 2x3");
   refused(mg_binary_vjp(MG_ADD, 2, a, a, a), MG_BAD_ARGUMENT,
           "binary_vjp: which = 2 is not 0 or 1");
-  refused(mg_unary((mg_unary_kind)99, a), MG_BAD_ARGUMENT, "unary: kind 99 is not in 0..9");
-  refused(mg_unary_vjp(MG_EXP, a, a, b), MG_BAD_SHAPE, "unary_vjp: expected shape 2x3, got 4");
+  refused(mg_unary((mg_unary_kind)99, a, 0, 0), MG_BAD_ARGUMENT, "unary: kind 99 is not in 0..20");
+  refused(mg_unary(MG_CLAMP, a, 0, NAN), MG_BAD_ARGUMENT, "unary: a parameter is NaN");
+  refused(mg_unary_vjp(MG_EXP, a, a, b, 0, 0), MG_BAD_SHAPE, "unary_vjp: expected shape 2x3, got 4");
+  refused(mg_where(a, a, b), MG_BAD_SHAPE, "where: shapes 2x3 and 4 do not broadcast");
+  refused(mg_where_vjp(2, a, a, a, a), MG_BAD_ARGUMENT, "where_vjp: which = 2 is not 0 or 1");
+  refused(mg_where_vjp(0, a, a, a, b), MG_BAD_SHAPE,
+          "where_vjp: dy has shape 4, the result has 2x3");
   refused(mg_reduce(MG_SUM, a, 1, 2), MG_BAD_SHAPE, "reduce: 2 axes from axis 2 on, there are 2");
   refused(mg_reduce_vjp(MG_SUM, a, b, b, 0, 1), MG_BAD_SHAPE,
           "reduce_vjp: y has shape 4, the result has 3");
@@ -1329,10 +1461,15 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(unary_forward),
       TEST(unary_gradients),
+      TEST(unary_into_a_result),
       TEST(unary_gradients_at_kinks),
+      TEST(unary_gradients_far_out),
       TEST(binary_forward),
       TEST(extremes_keep_nan),
       TEST(binary_gradients),
+      TEST(power_gradients_at_zero),
+      TEST(where_chooses_and_its_gradients),
+      TEST(where_takes_nan_as_true),
       TEST(binary_gradients_sum_long_axes),
       TEST(ties_go_to_the_first_operand),
       TEST(linear_operations),

@@ -31,6 +31,38 @@ return function(add, sample)
   unary("softplus", -3, 3)
   unary("tanh", -2, 2)
   unary("sign", -2, 2)
+  unary("expm1", -2, 2)
+  unary("log1p", -0.7, 3)
+  unary("rsqrt", 0.3, 3)
+  unary("erf", -2, 2)
+  unary("gelu", -3, 3)
+  unary("sin", -4, 4)
+  unary("cos", -4, 4)
+  unary("floor", -2.6, 2.6)
+
+  --- o = {p, q}, the kind's parameters
+  local function parameterised(name, low, high, options)
+    local kind = core.unary_kinds[name]
+    add {
+      name = name, inputs = 1,
+      forward = function(x, o) return core.unary(kind, x, o[1], o[2]) end,
+      vjp = function(dy, y, x, _, _, o) return core.unary_vjp(kind, x, y, dy, o[1], o[2]) end,
+      sample = function()
+        local samples = {}
+        for _, o in ipairs(options) do
+          for _, shape in ipairs { { 3, 4 }, {}, { 1 } } do
+            samples[#samples + 1] = { { sample(shape, low, high) }, o }
+          end
+        end
+        samples[#samples + 1] = { { tensor.new(0, 3) }, options[1] }
+        return samples
+      end,
+    }
+  end
+
+  parameterised("elu", -2, 2, { { 1 }, { 0.3 } })
+  parameterised("leaky_relu", -2, 2, { { 0.01 }, { -0.5 } })
+  parameterised("clamp", -2, 2, { { -1, 0.5 }, { -math.huge, 0.7 }, { 0.2, math.huge } })
 
   local function pairs_of_shapes(low, high)
     local function pair(p, q)
@@ -70,6 +102,28 @@ return function(add, sample)
   binary("lt", -2, 2)
   binary("le", -2, 2)
   binary("eq", -2, 2)
+  binary("ne", -2, 2)
+  binary("pow", 0.5, 2)
+
+  --- o is the condition, a tensor: it has no gradient
+  add {
+    name = "where", inputs = 2,
+    forward = function(a, b, o) return core.where(o.handle, a, b) end,
+    vjp = function(dy, _, a, b, _, o, want_a, want_b)
+      return want_a and core.where_vjp(0, o.handle, a, b, dy), want_b and core.where_vjp(1, o.handle, a, b, dy)
+    end,
+    sample = function()
+      local samples = {}
+      for _, shapes in ipairs {
+        { { 3, 4 }, { 3, 4 }, { 3, 4 } }, { { 4 }, { 3, 4 }, {} }, { { 3, 1 }, {}, { 4 } }, { { 2, 1, 3 }, { 4, 1 }, { 3 } },
+        { {}, { 2 }, { 3, 1 } }, { { 1 }, { 1 }, { 1 } }, { { 0, 2 }, { 2 }, { 1 } }, { { 1, 2 }, { 1, 1 }, { 3, 2 } },
+      } do
+        local condition = tensor.wrap(core.unary(core.unary_kinds.floor, sample(shapes[1], 0, 1.9).handle))
+        samples[#samples + 1] = { { sample(shapes[2], -2, 2), sample(shapes[3], -2, 2, 1) }, condition }
+      end
+      return samples
+    end,
+  }
 
   --- o = {scale, shift}
   add {
