@@ -4,8 +4,8 @@
 #include <math.h>
 
 #include "base/memory.h"
+#include "base/real_math.h"
 #include "base/status.h"
-#include "exponential.h"
 #include "op.h"
 #include "tensor/shape.h"
 
@@ -84,7 +84,7 @@ static partition partition_of(const mg_real *x, int64_t n) {
   for (int64_t i = 1; i < n; i++) largest = x[i] > largest ? x[i] : largest;
   for (int64_t first = 0; first < n; first += BLOCK) {
     int64_t count = n - first < BLOCK ? n - first : BLOCK;
-    for (int64_t i = 0; i < count; i++) e[i] = exp_below(x[first + i] - largest);
+    for (int64_t i = 0; i < count; i++) e[i] = real_exp(x[first + i] - largest);
     sum += op_sum(e, count);
   }
   return (partition){largest, log(sum)};
@@ -152,7 +152,7 @@ static mg_status entropy_vjp_chunk(void *job, int64_t first, int64_t last) {
     if (l->is_class && class_of(l, row, &c) != MG_OK) return MG_BAD_ARGUMENT;
     mg_real largest = x[0];
     for (int64_t i = 1; i < l->n; i++) largest = x[i] > largest ? x[i] : largest;
-    for (int64_t i = 0; i < l->n; i++) dx[i] = exp_below(x[i] - largest);
+    for (int64_t i = 0; i < l->n; i++) dx[i] = real_exp(x[i] - largest);
     double mass = l->is_class ? 1 : op_sum(t, l->n);
     mg_real scale = (mg_real)(((1 - l->smoothing) * mass + l->smoothing) / op_sum(dx, l->n));
     if (l->is_class) {
@@ -236,7 +236,7 @@ static double row_loss(const mg_real *x, const mg_real *t, int64_t n) {
     for (int64_t k = 0; k < count; k++) {
       mg_real value = x[first + k];
       linear[k] = (value > 0 ? value : 0) - t[first + k] * value;
-      e[k] = exp_below(-(mg_real)fabs(value));
+      e[k] = real_exp(-(mg_real)fabs(value));
     }
     double lane[LANES] = {1, 1, 1, 1, 1, 1, 1, 1};
     for (; i + LANES <= count; i += LANES)
@@ -262,7 +262,7 @@ static mg_status bernoulli_vjp_chunk(void *job, int64_t first, int64_t last) {
     const mg_real *x = l->x + row * l->n, *t = l->target + target_row(l, row) * l->n;
     mg_real *dx = l->out + row * l->n, dy = l->dy[row];
     for (int64_t i = 0; i < l->n; i++) {
-      mg_real e = exp_below(-(mg_real)fabs(x[i])), s = 1 / (1 + e);
+      mg_real e = real_exp(-(mg_real)fabs(x[i])), s = 1 / (1 + e);
       dx[i] = dy * ((x[i] < 0 ? e * s : s) - t[i]);
     }
   }

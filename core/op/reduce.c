@@ -5,12 +5,10 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/real_math.h"
 #include "base/status.h"
-#include "exponential.h"
 #include "op.h"
 #include "tensor/shape.h"
-
-#define INLINED static inline __attribute__((always_inline))
 
 /* What is gathered over the middle axis. */
 typedef enum fold {
@@ -80,7 +78,7 @@ INLINED double fold_at(fold f, double total, mg_real x, double centre) {
     case FOLD_ABS: return total + a;
     case FOLD_SQUARE: return total + v * v;
     case FOLD_DISTANCE: return total + d * d;
-    case FOLD_EXP: return total + (double)exp_below(x - (mg_real)centre);
+    case FOLD_EXP: return total + (double)real_exp(x - (mg_real)centre);
     case FOLD_ZEROS: return total + (x == 0 ? 1 : 0);
     case FOLD_PROD: return total * v;
     case FOLD_NONZERO: return total * (x == 0 ? 1 : v);
@@ -435,7 +433,7 @@ static mg_status spread_extreme(reduction *r) {
 INLINED mg_real gradient_at(fold f, mg_real x, double slope, double centre) {
   switch (f) {
     case FOLD_ABS: return (mg_real)slope * (x > 0 ? 1 : x < 0 ? -1 : x);
-    case FOLD_EXP: return (mg_real)slope * exp_below(x - (mg_real)centre);
+    case FOLD_EXP: return (mg_real)slope * real_exp(x - (mg_real)centre);
     case FOLD_PROD: /* slope: dy times the product of all that is not 0; centre: number of zeros */
       return (mg_real)(centre == 0 ? slope / (double)x : x == 0 ? slope : slope * 0);
     default: return (mg_real)(slope * ((double)x - centre)); /* squares and distances */

@@ -2,8 +2,8 @@
  * done one by one while they lie in the cache, columns in tiles that share their rows. */
 #include <math.h>
 
+#include "base/real_math.h"
 #include "base/status.h"
-#include "exponential.h"
 #include "op.h"
 #include "tensor/shape.h"
 
@@ -42,7 +42,7 @@ static mg_real largest(const mg_real *x, int64_t n) {
 
 static void forward_row(const softmax *s, const mg_real *x, mg_real *y) {
   mg_real high = largest(x, s->n);
-  for (int64_t i = 0; i < s->n; i++) y[i] = exp_below(x[i] - high);
+  for (int64_t i = 0; i < s->n; i++) y[i] = real_exp(x[i] - high);
   double sum = op_sum(y, s->n);
   if (s->is_log) {
     mg_real shift = (mg_real)log(sum);
@@ -64,7 +64,7 @@ static void forward_tile(const softmax *s, const mg_real *x, mg_real *y, int wid
     }
   for (int64_t m = 0; m < s->n; m++)
     for (int i = 0; i < width; i++) {
-      mg_real e = exp_below(x[m * s->inner + i] - high[i]);
+      mg_real e = real_exp(x[m * s->inner + i] - high[i]);
       y[m * s->inner + i] = e;
       sum[i] += (double)e;
     }
@@ -95,7 +95,7 @@ static mg_status forward_chunk(void *job, int64_t first, int64_t last) {
 static void vjp_row(const softmax *s, const mg_real *y, const mg_real *dy, mg_real *dx) {
   if (s->is_log) {
     mg_real sum = (mg_real)op_sum(dy, s->n);
-    for (int64_t i = 0; i < s->n; i++) dx[i] = dy[i] - exp_below(y[i]) * sum;
+    for (int64_t i = 0; i < s->n; i++) dx[i] = dy[i] - real_exp(y[i]) * sum;
   } else {
     mg_real sum = (mg_real)op_product(y, 0, dy, 0, s->n);
     for (int64_t i = 0; i < s->n; i++) dx[i] = y[i] * (dy[i] - sum);
@@ -113,7 +113,7 @@ static void vjp_tile(const softmax *s, const mg_real *y, const mg_real *dy, mg_r
   for (int64_t m = 0; m < s->n; m++)
     for (int i = 0; i < width; i++) {
       int64_t at = m * s->inner + i;
-      dx[at] = s->is_log ? dy[at] - exp_below(y[at]) * (mg_real)sum[i]
+      dx[at] = s->is_log ? dy[at] - real_exp(y[at]) * (mg_real)sum[i]
                          : y[at] * (dy[at] - (mg_real)sum[i]);
     }
 }
