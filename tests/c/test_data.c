@@ -176,14 +176,14 @@ static void assert_message(const char *path, const char *part) {
 
 static void refuse_npy(const char *path, const char *part) {
   int64_t before = live();
-  if (mg_npy_read(path)) fail_msg("%s was read", path);
+  if (mg_npy_read(path, INT64_MAX)) fail_msg("%s was read", path);
   assert_message(path, part);
   assert_int_equal(live(), before);
 }
 
 static void refuse_png(const char *path, const char *part) {
   int64_t before = live();
-  if (mg_png_read(path)) fail_msg("%s was read", path);
+  if (mg_png_read(path, INT64_MAX)) fail_msg("%s was read", path);
   assert_message(path, part);
   assert_int_equal(live(), before);
 }
@@ -213,7 +213,7 @@ static void check_type(const char *descr, const void *data, size_t bytes, const 
   snprintf(dictionary, sizeof dictionary,
            "{'descr': '%s', 'fortran_order': False, 'shape': (%lld,), }\n", descr,
            (long long)extent);
-  mg_array *a = mg_npy_read(put_npy(dictionary, data, bytes));
+  mg_array *a = mg_npy_read(put_npy(dictionary, data, bytes), INT64_MAX);
   if (!a) fail_msg("%s: %s", descr, mg_message());
   assert_int_equal(mg_array_axes(a), 1);
   assert_int_equal(mg_array_shape(a)[0], extent);
@@ -271,7 +271,7 @@ static void npy_turns_fortran_order(void **state) {
     for (int j = 0; j < 3; j++)
       for (int k = 0; k < 4; k++) data[i + 2 * (j + 3 * k)] = (unsigned char)(100 * i + 10 * j + k);
   mg_array *a = mg_npy_read(put_npy(
-      "{'shape':(2,3,4,),'fortran_order':True,\"descr\":\"|u1\"}   \n", data, sizeof data));
+      "{'shape':(2,3,4,),'fortran_order':True,\"descr\":\"|u1\"}   \n", data, sizeof data), INT64_MAX);
   assert_non_null(a);
   mg_real out[24];
   mg_array_copy(a, out);
@@ -298,7 +298,7 @@ static void npy_turns_fortran_order_across_buffers(void **state) {
       int32_t value = i * COLUMNS + j;
       memcpy(bytes + count + 4 * (i + j * ROWS), &value, 4);
     }
-  mg_array *a = mg_npy_read(put_file("large.npy", bytes, count + 4 * ROWS * COLUMNS));
+  mg_array *a = mg_npy_read(put_file("large.npy", bytes, count + 4 * ROWS * COLUMNS), INT64_MAX);
   free(bytes);
   assert_non_null(a);
   mg_real *out = malloc(ROWS * COLUMNS * sizeof *out);
@@ -317,7 +317,7 @@ static void npy_round_trips_each_type(void **state) {
   for (int t = 0; t < 5; t++) {
     const char *path = in_folder("trip.npy");
     assert_int_equal(mg_npy_write(path, values, shape, 3, types[t]), MG_OK);
-    mg_array *a = mg_npy_read(path);
+    mg_array *a = mg_npy_read(path, INT64_MAX);
     assert_non_null(a);
     assert_int_equal(mg_array_axes(a), 3);
     assert_memory_equal(mg_array_shape(a), shape, sizeof shape);
@@ -344,7 +344,7 @@ static void npy_keeps_special_values_bit_for_bit(void **state) {
   const char *path = in_folder("special.npy");
   assert_int_equal(mg_npy_write(path, values, &count, 1, mg_real_bytes() == 8 ? "f8" : "f4"),
                    MG_OK);
-  mg_array *a = mg_npy_read(path);
+  mg_array *a = mg_npy_read(path, INT64_MAX);
   assert_non_null(a);
   mg_array_copy(a, out);
   assert_memory_equal(out, values, sizeof values);
@@ -377,7 +377,7 @@ static void npy_writes_the_header_of_numpy(void **state) {
     for (size_t at = 10 + length; at < 9 + header; at++) assert_int_equal(bytes[at], ' ');
     assert_int_equal(bytes[9 + header], '\n');
     free(bytes);
-    mg_array *a = mg_npy_read(path);
+    mg_array *a = mg_npy_read(path, INT64_MAX);
     assert_non_null(a);
     assert_int_equal(mg_array_axes(a), cases[i].axes);
     mg_array_free(a);
@@ -466,7 +466,7 @@ static void npy_refuses_headers_that_are_not_exact(void **state) {
 static void npy_accepts_what_python_2_wrote(void **state) {
   (void)state;
   mg_array *a = mg_npy_read(
-      put_npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1L, 1L), }\n", "\0\0\200\77", 4));
+      put_npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1L, 1L), }\n", "\0\0\200\77", 4), INT64_MAX);
   assert_non_null(a);
   assert_int_equal(mg_array_axes(a), 2);
   mg_array_free(a);
@@ -504,7 +504,7 @@ static void npy_refuses_every_cut_and_survives_every_changed_byte(void **state) 
   for (size_t at = 0; at < count; at++)
     for (int bit = 0; bit < 8; bit++) {
       bytes[at] ^= (unsigned char)(1 << bit);
-      mg_array_free(mg_npy_read(put_file("changed.npy", bytes, count)));
+      mg_array_free(mg_npy_read(put_file("changed.npy", bytes, count), INT64_MAX));
       bytes[at] ^= (unsigned char)(1 << bit);
     }
   assert_int_equal(live(), before);
@@ -604,7 +604,7 @@ static void png_round_trips(void **state) {
   for (int i = 0; i < 3; i++) {
     const char *path = in_folder("picture.png");
     assert_int_equal(mg_png_write(path, pixels, 5, 7, channels[i]), MG_OK);
-    mg_array *a = mg_png_read(path);
+    mg_array *a = mg_png_read(path, INT64_MAX);
     if (!a) fail_msg("%s", mg_message());
     assert_int_equal(mg_array_axes(a), 3);
     assert_int_equal(mg_array_shape(a)[0], 5);
@@ -625,7 +625,7 @@ static void png_rounds_and_clamps(void **state) {
   mg_real out[8];
   const char *path = in_folder("clamped.png");
   assert_int_equal(mg_png_write(path, pixels, 2, 4, 1), MG_OK);
-  mg_array *a = mg_png_read(path);
+  mg_array *a = mg_png_read(path, INT64_MAX);
   assert_non_null(a);
   mg_array_copy(a, out);
   for (int i = 0; i < 8; i++) assert_int_equal((int)out[i], want[i]);
@@ -657,7 +657,7 @@ static const char *put_png(int depth, int colour, int interlace, unsigned char *
 }
 
 static void check_png(const char *path, int64_t channels, const int *want) {
-  mg_array *a = mg_png_read(path);
+  mg_array *a = mg_png_read(path, INT64_MAX);
   if (!a) fail_msg("%s", mg_message());
   mg_real out[64];
   assert_int_equal(mg_array_shape(a)[2], channels);
@@ -864,11 +864,11 @@ static void failing_reads_are_reported(void **state) {
   fault_set(IO_ERROR, 0, 0);
   refuse_bytes(in_folder("a.npy"), FILE_LIMIT, "cannot read the file: Input/output error");
   fault_set(INTERRUPTED_CALL, 0, 0);
-  mg_array *a = mg_npy_read(in_folder("a.npy"));
+  mg_array *a = mg_npy_read(in_folder("a.npy"), INT64_MAX);
   assert_non_null(a);
   mg_array_free(a);
   fault_set(SHORT_CALL, 0, 1);
-  a = mg_png_read(in_folder("a.png"));
+  a = mg_png_read(in_folder("a.png"), INT64_MAX);
   assert_non_null(a);
   mg_array_free(a);
 }
@@ -897,9 +897,9 @@ static void interrupts_end_reading_and_writing(void **state) {
   int64_t before = live();
   mg_interrupt_set(1);
   mg_status statuses[5];
-  assert_null(mg_npy_read(in_folder("a.npy")));
+  assert_null(mg_npy_read(in_folder("a.npy"), INT64_MAX));
   statuses[0] = mg_last_status();
-  assert_null(mg_png_read(in_folder("a.png")));
+  assert_null(mg_png_read(in_folder("a.png"), INT64_MAX));
   statuses[1] = mg_last_status();
   for (int w = 0; w < 3; w++) statuses[2 + w] = writers[w](in_folder("target"));
   mg_interrupt_set(0);
@@ -1018,7 +1018,7 @@ static size_t encode_half(mg_real value, unsigned char *out) {
 }
 
 static void check_npy_file(const char *path, const char *expected) {
-  mg_array *a = mg_npy_read(path);
+  mg_array *a = mg_npy_read(path, INT64_MAX);
   if (!a) fail_msg("%s", mg_message());
   char type[3], want[65], got[65], shape[100] = "";
   assert_int_equal(sscanf(expected, "dtype=%2s", type), 1);

@@ -3,6 +3,7 @@
 -- Misuse raises; what the outside world does (a missing, cut or foreign file, a full disk) gives nil and
 -- a message. Writers replace a file whole or not at all.
 local check = require "mapgrad.check"
+local npz = require "mapgrad.data.npz"
 local core = require "mapgrad.real"
 local tensor = require "mapgrad.tensor"
 
@@ -14,8 +15,8 @@ local modules = {
   set = "mapgrad.data.set",
 }
 local names = {
-  "file_read", "folder", "folder_write", "freeciv", "make", "npy_read", "npy_write", "png_read",
-  "png_write", "set",
+  "file_read", "folder", "folder_write", "freeciv", "idx_read", "idx_write", "make", "npy_read", "npy_write",
+  "npz_read", "npz_write", "png_read", "png_write", "set",
 }
 local data = check.registry("data", names, function(name) return require(modules[name]) end)
 
@@ -32,30 +33,66 @@ local function tensor_of(name, value)
   return check.value(name .. ": tensor", value, check.tensor).handle
 end
 
+-- Bytes that a reader accepts.
+local function limit_of(name, options)
+  return check.options(name, options, { limit = check.count(2 ^ 34) }).limit
+end
+
 --- The array of a .npy file: any real number type and byte order, C or Fortran order.
+-- @param path           file name
+-- @param options.limit  most bytes of data to accept (default 16 GiB); memory is bounded by the file's size
 -- @return a tensor, or nil and a message
-function data.npy_read(path)
-  return wrapped(core.npy_read(path_of("data.npy_read", path)))
+function data.npy_read(path, options)
+  return wrapped(core.npy_read(path_of("data.npy_read", path), limit_of("data.npy_read", options)))
 end
 
 --- Writes a .npy file.
 -- @param path          file name
 -- @param t             tensor
--- @param options.type  "f4" (default), "f8", "i8", "i4" or "u1"; an entry that an integer type cannot
---                      hold is an error
+-- @param options.type  "f4" (default), "f8", "i8", "i4", "i2", "i1" or "u1"; an entry that an integer type
+--                      cannot hold is an error
 -- @return true, or nil and a message
 function data.npy_write(path, t, options)
   local o = check.options("data.npy_write", options, {
-    type = check.choice({ "f4", "f8", "i8", "i4", "u1" }, "f4"),
+    type = check.choice({ "f4", "f8", "i8", "i4", "i2", "i1", "u1" }, "f4"),
   })
   return core.npy_write(path_of("data.npy_write", path), tensor_of("data.npy_write", t), o.type)
 end
 
+--- The array of an IDX file (the format of MNIST), plain or inside gzip.
+-- @param path           file name
+-- @param options.limit  most bytes of data, once inflated, to accept (default 16 GiB); memory grows with what
+--                       is really there
+-- @return a tensor, or nil and a message
+function data.idx_read(path, options)
+  return wrapped(core.idx_read(path_of("data.idx_read", path), limit_of("data.idx_read", options)))
+end
+
+--- Writes an IDX file.
+-- @param path              file name
+-- @param t                 tensor, extents below 2^32
+-- @param options.type      "u1" (default), "i1", "i2", "i4", "f4" or "f8"; an entry that an integer type
+--                          cannot hold is an error
+-- @param options.compress  write it inside gzip (default false)
+-- @return true, or nil and a message
+function data.idx_write(path, t, options)
+  local o = check.options("data.idx_write", options, {
+    type = check.choice({ "u1", "i1", "i2", "i4", "f4", "f8" }, "u1"), compress = check.flag(false),
+  })
+  return core.idx_write(path_of("data.idx_write", path), tensor_of("data.idx_write", t), o.type, o.compress)
+end
+
+-- NumPy's archives.
+data.npz_read, data.npz_write = npz.read, npz.write
+
 --- The picture of a PNG file.
+-- @param path           file name
+-- @param options.limit  most bytes of pixels to accept (default 16 GiB); a picture that claims more than its
+--                       file can hold is refused whatever the limit
 -- @return a tensor [height, width, channels], entries 0..255; grey 1 channel, grey and alpha 2, colour 3,
 --   colour and alpha 4; or nil and a message
-function data.png_read(path)
-  return wrapped(core.png_read(path_of("data.png_read", path)))
+function data.png_read(path, options)
+  return wrapped(core.png_read(path_of("data.png_read", path), limit_of("data.png_read", options)))
 end
 
 --- Writes a PNG file.
