@@ -266,6 +266,27 @@ typedef struct mg_npz_entry {
 /* type as for mg_npy_write; is_deflated 0: stored. */
 mg_status mg_npz_write(const char *path, const mg_npz_entry *entries, int count, const char *type,
                        int is_deflated);
+/* A table of text: records of fields between delimiters, the ends of lines between records; fields
+ * in double quotes may hold both, and two quotes for one (RFC 4180). */
+typedef struct mg_csv mg_csv;
+/* Reads the file, plain or in gzip, up to `limit` bytes of text, and finds its records; empty lines
+ * are none. has_header 1: the first record has the names of the columns. An open quote and records
+ * of different lengths are MG_BAD_FILE, with line and column. */
+mg_csv *mg_csv_open(const char *path, char delimiter, int has_header, int64_t limit);
+void mg_csv_free(mg_csv *c);
+/* Records without the header; fields of each. */
+int64_t mg_csv_rows(const mg_csv *c);
+int64_t mg_csv_columns(const mg_csv *c);
+/* The text of a field and its length, borrowed until the next call; row -1: the header.
+ * MG_BAD_ARGUMENT. */
+const char *mg_csv_field(mg_csv *c, int64_t row, int64_t column, int64_t *length);
+/* The numbers of some columns: out [rows, count]. Blanks around a number do not count; nan and inf
+ * are numbers; empty and NA are missing: NaN, or MG_BAD_FILE like other texts. */
+mg_status mg_csv_numbers(const mg_csv *c, const int64_t *columns, int64_t count,
+                         int is_missing_fine, mg_real *out);
+/* values [rows, columns], in as few digits as read the same; names [columns] or NULL: no header. */
+mg_status mg_csv_write(const char *path, const mg_real *values, int64_t rows, int64_t columns,
+                       const char *const *names, char delimiter);
 /* pixels [height, width, channels], channels 1, 3 or 4; entries are rounded and clamped to 0..255. */
 mg_status mg_png_write(const char *path, const mg_real *pixels, int64_t height, int64_t width,
                        int64_t channels);

@@ -3,8 +3,9 @@
 -- Misuse raises; what the outside world does (a missing, cut or foreign file, a full disk) gives nil and
 -- a message. Writers replace a file whole or not at all.
 local check = require "mapgrad.check"
-local npz = require "mapgrad.data.npz"
 local core = require "mapgrad.real"
+local csv = require "mapgrad.data.csv"
+local npz = require "mapgrad.data.npz"
 local tensor = require "mapgrad.tensor"
 
 local modules = {
@@ -15,7 +16,7 @@ local modules = {
   set = "mapgrad.data.set",
 }
 local names = {
-  "file_read", "folder", "folder_write", "freeciv", "idx_read", "idx_write", "make", "npy_read", "npy_write",
+  "csv_read", "csv_write", "file_read", "folder", "folder_write", "freeciv", "idx_read", "idx_write", "make", "npy_read", "npy_write",
   "npz_read", "npz_write", "png_read", "png_write", "set",
 }
 local data = check.registry("data", names, function(name) return require(modules[name]) end)
@@ -82,7 +83,8 @@ function data.idx_write(path, t, options)
   return core.idx_write(path_of("data.idx_write", path), tensor_of("data.idx_write", t), o.type, o.compress)
 end
 
--- NumPy's archives.
+-- Tables of text, NumPy's archives.
+data.csv_read, data.csv_write = csv.read, csv.write
 data.npz_read, data.npz_write = npz.read, npz.write
 
 --- The picture of a PNG file.
