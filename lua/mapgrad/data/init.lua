@@ -16,8 +16,8 @@ local modules = {
   set = "mapgrad.data.set",
 }
 local names = {
-  "csv_read", "csv_write", "file_read", "folder", "folder_write", "freeciv", "idx_read", "idx_write", "make", "npy_read", "npy_write",
-  "npz_read", "npz_write", "png_read", "png_write", "set",
+  "csv_read", "csv_write", "fashion_mnist", "file_read", "folder", "folder_write", "freeciv", "idx_read",
+  "idx_write", "make", "mnist", "npy_read", "npy_write", "npz_read", "npz_write", "png_read", "png_write", "set",
 }
 local data = check.registry("data", names, function(name) return require(modules[name]) end)
 
@@ -86,6 +86,26 @@ end
 -- Tables of text, NumPy's archives.
 data.csv_read, data.csv_write = csv.read, csv.write
 data.npz_read, data.npz_write = npz.read, npz.write
+
+--- The handwritten digits of MNIST: 60,000 and 10,000 pictures of 28 x 28. The four IDX files, plain or .gz, are
+-- looked for in options.path; without it in $MAPGRAD_DATA/mnist (else ${XDG_CACHE_HOME:-~/.cache}/mapgrad/data/mnist)
+-- and in /usr/share/datasets/mnist. Nothing is downloaded; the message says how to get them. Takes 250 MB.
+-- @param options.path   the folder of the files
+-- @param options.limit  use at most this many rows of each set
+-- @return training and test set with image [n, 1, 28, 28] in 0..1 (1 is ink), label [n] the digit 0..9, class [n]
+--   = label + 1, counted from 1 as losses and tensors count; or nil and a message
+function data.mnist(options)
+  return require "mapgrad.data.mnist" "mnist"(options)
+end
+
+--- The pieces of clothing of Fashion-MNIST: as data.mnist, in fashion-mnist below the same folders (Debian's package
+-- dataset-fashion-mnist). Labels: 0 T-shirt, 1 trouser, 2 pullover, 3 dress, 4 coat, 5 sandal, 6 shirt, 7 sneaker,
+-- 8 bag, 9 ankle boot.
+-- @param options  as for data.mnist
+-- @return as data.mnist
+function data.fashion_mnist(options)
+  return require "mapgrad.data.mnist" "fashion_mnist"(options)
+end
 
 --- The picture of a PNG file.
 -- @param path           file name
