@@ -20,7 +20,8 @@ local core_may = {
 -- Library headers that one file alone includes.
 local one_file = {
   ["cblas.h"] = "core/op/blas.c", ["pthread.h"] = "core/base/parallel.c", ["png.h"] = "core/data/png.c",
-  ["zlib.h"] = "core/data/gzip.c", ["histedit.h"] = "lua/binding/line_edit.c",
+  ["zlib.h"] = "core/data/gzip.c", ["zip.h"] = "core/data/npz.c",
+  ["histedit.h"] = "lua/binding/line_edit.c",
 }
 
 local binding_may = { ["mapgrad.h"] = true, ["binding.h"] = true, ["lua_compat.h"] = true }
@@ -330,6 +331,7 @@ describe("floors", function()
     assert.same({}, over(binding_files, library_headers))
     assert_teeth(library_headers, "core/op/matmul.c", "#include <math.h>\n", {
       "#include <cblas.h>\n", "#include <pthread.h>\n", "#include <png.h>\n", "#include <zlib.h>\n",
+      "#include <zip.h>\n",
     })
     for name, path in pairs(one_file) do assert.truthy(read(path):find("<" .. name .. ">", 1, true)) end
   end)
