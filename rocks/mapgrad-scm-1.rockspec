@@ -23,6 +23,7 @@ external_dependencies = {
   OPENBLAS = { library = "openblas" },
   PNG = { library = "png" },
   ZLIB = { library = "z" },
+  JANSSON = { library = "jansson" },
 }
 build = {
   type = "make",

@@ -27,6 +27,16 @@ mg_array *array_new(const int64_t *shape, int axes) {
   return NULL;
 }
 
+int64_t array_count(const int64_t *shape, int axes) {
+  int64_t count = 1, is_empty = 0;
+  for (int i = 0; i < axes; i++) {
+    if (shape[i] == 0) is_empty = 1;
+    else count = memory_product(count, shape[i]);
+    if (count < 0) return -1;
+  }
+  return is_empty ? 0 : count;
+}
+
 mg_array *array_of_bytes(char *bytes, int64_t count) {
   mg_array *a = new_handle();
   if (!a) {

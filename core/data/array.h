@@ -14,6 +14,10 @@ struct mg_array {
 /* An array of reals, entries unset. The caller has checked axes, extents and their product. */
 mg_array *array_new(const int64_t *shape, int axes);
 
+/* The product of extents >= 0, of which those that are 0 count last: the others must not overflow
+ * either. -1 if they do. */
+int64_t array_count(const int64_t *shape, int axes);
+
 /* An array that owns `bytes`, a block of memory_new, from now on, also if it fails. */
 mg_array *array_of_bytes(char *bytes, int64_t count);
 

@@ -159,6 +159,14 @@ mg_status file_read(file_source *f, void *out, int64_t count) {
   return MG_OK;
 }
 
+mg_status file_seek(file_source *f, int64_t offset) {
+  if (lseek(f->handle, (off_t)offset, SEEK_SET) < 0)
+    return bad_call(f->format, f->path, "read the file");
+  f->offset = offset;
+  f->at = f->filled = 0;
+  return MG_OK;
+}
+
 mg_status file_peek(const file_source *f, void *out, int count) {
   char *to = out;
   for (int at = 0; at < count;) {

@@ -27,6 +27,9 @@ void file_close(file_source *f);
 /* The next `count` bytes, all of them, to out. MG_BAD_FILE, MG_INTERRUPTED. */
 mg_status file_read(file_source *f, void *out, int64_t count);
 
+/* Goes to a byte of the file, 0..size. MG_BAD_FILE. */
+mg_status file_seek(file_source *f, int64_t offset);
+
 /* The first `count` bytes of the file, which has them, without taking them. MG_BAD_FILE. */
 mg_status file_peek(const file_source *f, void *out, int count);
 

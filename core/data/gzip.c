@@ -119,3 +119,7 @@ mg_array *gzip_read(file_source *f, int64_t limit) {
   memory_free(g.out);
   return NULL;
 }
+
+uint32_t gzip_crc(uint32_t before, const void *bytes, int64_t count) {
+  return (uint32_t)crc32_z(before, bytes, (size_t)count);
+}

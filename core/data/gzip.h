@@ -1,4 +1,4 @@
-/* Inflating gzip files (RFC 1952). */
+/* Inflating gzip files (RFC 1952), and their checksum. */
 #ifndef GZIP_H
 #define GZIP_H
 #include "file.h"
@@ -10,5 +10,8 @@ mg_status gzip_detect(file_source *f, int *is_gzip);
  * member are checked; more than `limit` >= 0 bytes are refused once that many have come out. Memory
  * grows with what has come out, not with what the file claims. MG_BAD_FILE, MG_INTERRUPTED. */
 mg_array *gzip_read(file_source *f, int64_t limit);
+
+/* CRC-32 (ISO-HDLC, as in gzip) of what came before, 0 for nothing, and `count` bytes. */
+uint32_t gzip_crc(uint32_t before, const void *bytes, int64_t count);
 
 #endif

@@ -50,21 +50,9 @@ static mg_status read_header(file_source *f, npy_header *header) {
   return status;
 }
 
-/* The product of the extents, of which those that are 0 count last: the others must not overflow
- * either. -1 if they do. */
-static int64_t checked_count(const int64_t *shape, int axes) {
-  int64_t count = 1, is_empty = 0;
-  for (int i = 0; i < axes; i++) {
-    if (shape[i] == 0) is_empty = 1;
-    else count = memory_product(count, shape[i]);
-    if (count < 0) return -1;
-  }
-  return is_empty ? 0 : count;
-}
-
 /* Whether the rest of the file is as long as shape and type say. */
 static mg_status check_length(const file_source *f, const npy_header *h) {
-  int64_t count = checked_count(h->shape, h->axes), rest = f->size - f->offset;
+  int64_t count = array_count(h->shape, h->axes), rest = f->size - f->offset;
   int64_t bytes = count < 0 ? -1 : memory_product(count, h->type->bytes);
   if (bytes < 0 || memory_product(count, (int64_t)sizeof(mg_real)) < 0)
     return file_bad(f, "shape too large", f->offset,
@@ -197,7 +185,7 @@ mg_status mg_npy_write(const char *path, const mg_real *values, const int64_t *s
     if (shape[i] < 0)
       return fail(MG_BAD_SHAPE, "npy_write: extent %lld of axis %d is negative",
                   (long long)shape[i], i + 1);
-  c.count = checked_count(shape, axes);
+  c.count = array_count(shape, axes);
   if (c.count < 0 || memory_product(c.count, ELEMENT_MAX_BYTES) < 0)
     return fail(MG_BAD_SHAPE, "npy_write: the shape has more elements than memory can hold");
   int64_t misfit = element_misfit(c.type, values, c.count);
