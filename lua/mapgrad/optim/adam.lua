@@ -31,7 +31,8 @@ return function(parameters, options)
     tensor.adam_(w, gradient, moment[i], square[i], self.rate, o.beta1, o.beta2, o.epsilon, o.decay,
       updates[i])
   end
-  local self = optimizer.new("optim.adam", parameters, o.rate, rule)
+  local self = optimizer.new("optim.adam", parameters, o.rate, rule,
+    { moment = moment, square = square, updates = updates })
   for i, parameter in ipairs(self.parameters) do
     moment[i], square[i], updates[i] = optimizer.zeros(parameter), optimizer.zeros(parameter), 0
   end

@@ -69,6 +69,49 @@ function methods:step(f)
   return tensor.scope(step, self, f)
 end
 
+--- All that changes while the optimizer works, to go on later with the same bits.
+-- @return table of numbers and copies of tensors
+function methods:state()
+  local state = { rate = self.rate, steps = self.steps }
+  for name, list in pairs(self.memory) do
+    state[name] = {}
+    for i, value in ipairs(list) do
+      state[name][i] = tensor.is(value) and tensor.keep(value:clone()) or value
+    end
+  end
+  return state
+end
+
+local function check_state(self, state)
+  check.value(self.name .. ": load_state: rate", state.rate, check.not_negative())
+  check.value(self.name .. ": load_state: steps", state.steps, check.whole())
+  for name, list in pairs(self.memory) do
+    for i, value in ipairs(list) do
+      local title = ("%s: load_state: %s[%d]"):format(self.name, name, i)
+      local given = check.value(title, (state[name] or {})[i],
+        tensor.is(value) and check.tensor or check.whole())
+      if tensor.is(value) and show.shape(given:shape()) ~= show.shape(value:shape()) then
+        check.fail("MG-SHAPE", "%s has shape %s, the optimizer's %s", title, show.shape(given:shape()),
+          show.shape(value:shape()))
+      end
+    end
+  end
+end
+
+--- Takes over a state; nothing changes if it does not fit.
+-- @param state  as `state` returns it
+-- @return the optimizer
+function methods:load_state(state)
+  check_state(self, state)
+  self.rate, self.steps = state.rate, state.steps
+  for name, list in pairs(self.memory) do
+    for i, value in ipairs(list) do
+      if tensor.is(value) then value:copy_(state[name][i]) else list[i] = state[name][i] end
+    end
+  end
+  return self
+end
+
 function Optimizer.__newindex(self, key)
   local hint = check.hint(key, { "rate" })
   check.fail("MG-NAME", "%s: there is no field '%s' to set%s", self.name, tostring(key), hint)
@@ -108,13 +151,13 @@ local optimizer = {}
 -- @param parameters  list of watched tensors
 -- @param rate        learning rate
 -- @param rule        function (self, i, parameter, gradient): updates the i-th parameter in place
--- @param state       further fields of the optimizer
+-- @param memory      name -> list of what is kept for each parameter, tensors or numbers (default none)
 -- @return the optimizer
-function optimizer.new(name, parameters, rate, rule, state)
+function optimizer.new(name, parameters, rate, rule, memory)
   local self = {
     name = name, parameters = distinct(name, parameters), rate = rate, rule = rule, steps = 0,
+    memory = memory or {},
   }
-  for key, value in pairs(state or {}) do self[key] = value end
   return setmetatable(self, Optimizer)
 end
 

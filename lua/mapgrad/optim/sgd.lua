@@ -37,7 +37,7 @@ return function(parameters, options)
       w:add_(v, -self.rate)
     end
   end
-  local self = optimizer.new("optim.sgd", parameters, o.rate, rule)
+  local self = optimizer.new("optim.sgd", parameters, o.rate, rule, { velocity = velocity })
   if o.momentum > 0 then
     for i, parameter in ipairs(self.parameters) do velocity[i] = optimizer.zeros(parameter) end
   end
