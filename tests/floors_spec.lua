@@ -45,6 +45,7 @@ local lua_floors = {
   { "data.make", { "autograd", "tensor", "random", "solver", "noise", "data" } },
   { "metric", { "autograd", "tensor", "random", "solver", "noise" } },
   { "diagnose", { "autograd", "tensor", "random", "solver", "noise", "target", "estimator", "loss" } },
+  { "checkpoint", { "tensor", "random", "data" } },
   { "progress", {} }, { "failure", {} }, { "inspect", {} },
   { "plot", { "tensor", "data", "progress" } },
   { "experiment", { "autograd", "tensor", "random", "progress", "plot", "failure" } },
