@@ -16,7 +16,7 @@ B ?= build
 
 # Debian packages: to build and run, and to test. The one list of them.
 PACKAGES_RUN := gcc make pkg-config libc6-dev lua5.4 liblua5.4-dev luajit libluajit-5.1-dev lua-argparse \
-  lua-filesystem libopenblas-dev libpng-dev zlib1g-dev libzip-dev libedit-dev gnuplot-nox
+  lua-filesystem libopenblas-dev libpng-dev zlib1g-dev libzip-dev libjansson-dev libedit-dev gnuplot-nox
 PACKAGES_TEST := $(PACKAGES_RUN) lua-busted lua-check libcmocka-dev luarocks clang freeciv-data git
 PACKAGES_SANITIZE := $(PACKAGES_TEST) libclang-rt-14-dev
 
@@ -41,7 +41,7 @@ endif
 # the same BLAS kernels.
 MODE := -std=c11 -D_GNU_SOURCE -fPIC -fno-math-errno -fno-trapping-math -ffp-contract=off -march=$(ARCH)
 C = $(CC) $(MODE) $(OPTIMISE) $(WARNINGS) -Icore -MMD -MP $(CFLAGS_EXTRA)
-LIBS := $(shell pkg-config --libs openblas libpng zlib libzip libedit 2>/dev/null) -lm -lpthread
+LIBS := $(shell pkg-config --libs openblas libpng zlib libzip jansson libedit 2>/dev/null) -lm -lpthread
 # nodelete: the pool's workers outlive a Lua state that closes.
 LINK = $(CC) -shared -Wl,--version-script=core/exports.map -Wl,-z,relro,-z,now,-z,nodelete $(LINK_EXTRA)
 

@@ -292,6 +292,91 @@ mg_status mg_png_write(const char *path, const mg_real *pixels, int64_t height, 
                        int64_t channels);
 mg_status mg_file_write(const char *path, const char *bytes, int64_t count);
 
+/* ---- JSON (RFC 8259). A value owns what is inside it. */
+
+typedef struct mg_json mg_json; /* a value; opaque */
+
+typedef enum mg_json_kind {
+  MG_JSON_NULL,
+  MG_JSON_FALSE,
+  MG_JSON_TRUE,
+  MG_JSON_NUMBER,
+  MG_JSON_TEXT,
+  MG_JSON_LIST,
+  MG_JSON_OBJECT
+} mg_json_kind;
+
+/* The value of a text, or of a file of at most `limit` bytes. Numbers become the nearest double. A key
+ * given twice, a number beyond doubles, text that is not UTF-8, more than 2048 levels and anything
+ * after the value are MG_BAD_FILE with line, column and byte. Free with mg_json_free. */
+mg_json *mg_json_parse(const char *text, int64_t count);
+mg_json *mg_json_read(const char *path, int64_t limit);
+void mg_json_free(mg_json *v);
+
+/* What is inside is borrowed. */
+mg_json_kind mg_json_kind_of(const mg_json *v);
+double mg_json_number(const mg_json *v);
+/* Ends in a zero byte and may hold others; count may be NULL. NULL if v is no text. */
+const char *mg_json_text(const mg_json *v, int64_t *count);
+/* Entries of a list, fields of an object. */
+int64_t mg_json_count(const mg_json *v);
+const mg_json *mg_json_entry(const mg_json *list, int64_t index);
+/* NULL if there is none. */
+const mg_json *mg_json_field(const mg_json *object, const char *key);
+/* The key after `key`, which this function returned; NULL: the first. NULL at the end. */
+const char *mg_json_next(const mg_json *object, const char *key);
+
+/* Null, a truth value, an empty list or object; a finite number; a text in UTF-8. MG_BAD_ARGUMENT. */
+mg_json *mg_json_new(mg_json_kind kind);
+mg_json *mg_json_new_number(double value);
+mg_json *mg_json_new_text(const char *text, int64_t count);
+/* `value` belongs to the list or object from now on, also if this fails. A key in UTF-8, else
+ * MG_BAD_ARGUMENT. */
+mg_status mg_json_append(mg_json *list, mg_json *value);
+mg_status mg_json_set(mg_json *object, const char *key, mg_json *value);
+
+/* The text, keys sorted, numbers such that they are read back exactly: equal values, equal bytes. On
+ * one line, or, with indent 1..31, on many. MG_BAD_ARGUMENT. The file ends in a line feed. */
+mg_array *mg_json_print(const mg_json *v, int indent);
+mg_status mg_json_write(const char *path, const mg_json *v, int indent);
+
+/* ---- safetensors: named tensors in a file (github.com/huggingface/safetensors) */
+
+typedef struct mg_store mg_store; /* an open file; opaque */
+
+/* Reads and checks the header: types F64 F32 F16 BF16 I64 I32 I16 I8 U64 U32 U16 U8 BOOL, at most
+ * MG_MAX_AXES axes, the tensors cover the data without gap or overlap. Keeps the file open until
+ * mg_store_free. */
+mg_store *mg_store_open(const char *path);
+void mg_store_free(mg_store *s);
+/* Tensors in the order of their data; index 0..count-1. */
+int64_t mg_store_count(const mg_store *s);
+const char *mg_store_name(const mg_store *s, int64_t index);
+const char *mg_store_type(const mg_store *s, int64_t index);
+int mg_store_axes(const mg_store *s, int64_t index);
+const int64_t *mg_store_shape(const mg_store *s, int64_t index);
+/* All elements as reals, in C order; on failure out is partly written. */
+mg_status mg_store_read(mg_store *s, int64_t index, mg_real *out);
+/* An object of texts, borrowed; NULL if the file has none. */
+const mg_json *mg_store_metadata(const mg_store *s);
+/* Compares the file with the checksum that mg_store_write put into it; one that is missing or
+ * wrong is MG_BAD_FILE. One pass over the file. */
+mg_status mg_store_verify(mg_store *s);
+
+typedef struct mg_store_part {
+  const char *name; /* UTF-8 */
+  const mg_real *values;
+  const int64_t *shape;
+  int axes;
+} mg_store_part;
+
+/* type "F32" or "F64"; NULL: that of mg_real, which keeps all bits. metadata: key, text, key, text,
+ * ..., NULL; NULL: none. checksum 1: the field "checksum" comes first in the metadata, the CRC-32 of
+ * the whole file with zeros in its place. The data are in the order given. MG_BAD_ARGUMENT,
+ * MG_BAD_SHAPE. */
+mg_status mg_store_write(const char *path, const mg_store_part *parts, int64_t count,
+                         const char *type, const char *const *metadata, int checksum);
+
 /* ================================================================ floor 2: op */
 
 /* Forward functions return a new tensor, vjp functions the gradient of <dy, y> with respect to one

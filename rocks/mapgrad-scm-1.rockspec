@@ -24,6 +24,7 @@ external_dependencies = {
   PNG = { library = "png" },
   ZLIB = { library = "z" },
   ZIP = { library = "zip" },
+  JANSSON = { library = "jansson" },
 }
 build = {
   type = "make",

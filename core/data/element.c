@@ -91,6 +91,17 @@ static void read_f2(const unsigned char *in, int64_t count, mg_real *out) {
   }
 }
 
+static void read_bf2(const unsigned char *in, int64_t count, mg_real *out) {
+  for (int64_t i = 0; i < count; i++) {
+    uint16_t bits;
+    memcpy(&bits, in + 2 * i, sizeof bits);
+    uint32_t wide = (uint32_t)bits << 16;
+    float value;
+    memcpy(&value, &wide, sizeof value);
+    out[i] = (mg_real)value;
+  }
+}
+
 static void read_f4(const unsigned char *in, int64_t count, mg_real *out) {
   for (int64_t i = 0; i < count; i++) {
     float value;
@@ -164,6 +175,8 @@ static const element_type types[] = {
     {"f4", 4, read_f4, write_f4, 0, 0},
     {"f8", 8, read_f8, write_f8, 0, 0},
 };
+
+const element_type element_bf2 = {"bf2", 2, read_bf2, NULL, 0, 0};
 
 const element_type *element_find(const char *name) {
   for (size_t i = 0; i < sizeof types / sizeof *types; i++)

@@ -19,6 +19,8 @@ typedef struct element_type {
 
 /* The type of that name, or NULL. */
 const element_type *element_find(const char *name);
+/* bfloat16, the upper half of an f4, which npy does not know. Read only. */
+extern const element_type element_bf2;
 /* Index of the first value that an element of this type cannot hold, or count. */
 int64_t element_misfit(const element_type *type, const mg_real *values, int64_t count);
 /* Turns the byte order of each element. */

@@ -203,3 +203,9 @@ mg_status gzip_fill(file_sink *sink, void *job) {
   deflateEnd(&stream);
   return status;
 }
+
+/* ---- checksum */
+
+uint32_t gzip_crc(uint32_t before, const void *bytes, int64_t count) {
+  return (uint32_t)crc32_z(before, bytes, (size_t)count);
+}

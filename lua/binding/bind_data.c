@@ -5,10 +5,6 @@
 
 static const char *const ARRAY = "mapgrad.array";
 
-typedef struct array_box {
-  mg_array *array;
-} array_box;
-
 static int array_free(lua_State *L) {
   array_box *box = luaL_checkudata(L, 1, ARRAY);
   mg_array_free(box->array);
@@ -16,7 +12,7 @@ static int array_free(lua_State *L) {
   return 0;
 }
 
-static array_box *new_box(lua_State *L) {
+array_box *array_box_new(lua_State *L) {
   array_box *box = compat_new_userdata(L, sizeof *box);
   box->array = NULL;
   luaL_getmetatable(L, ARRAY);
@@ -24,15 +20,14 @@ static array_box *new_box(lua_State *L) {
   return box;
 }
 
-/* nil and the message for a file's fault; raises for any other failure. */
-static int file_failure(lua_State *L) {
+int file_failure(lua_State *L) {
   if (mg_last_status() != MG_BAD_FILE) return raise_failure(L);
   lua_pushnil(L);
   lua_pushstring(L, mg_message());
   return 2;
 }
 
-static int file_done(lua_State *L, mg_status status) {
+int file_done(lua_State *L, mg_status status) {
   if (status != MG_OK) return file_failure(L);
   lua_pushboolean(L, 1);
   return 1;
@@ -53,10 +48,17 @@ static int push_array(lua_State *L, array_box *box) {
   return status == MG_OK ? 1 : raise_failure(L);
 }
 
+int array_box_push_text(lua_State *L, array_box *box) {
+  lua_pushlstring(L, mg_array_bytes(box->array), (size_t)mg_array_shape(box->array)[0]);
+  mg_array_free(box->array);
+  box->array = NULL;
+  return 1;
+}
+
 static int read_array(lua_State *L, mg_array *(*read)(const char *, int64_t)) {
   const char *path = check_text(L, 1);
   int64_t limit = lua_isnoneornil(L, 2) ? INT64_MAX : check_integer(L, 2);
-  array_box *box = new_box(L);
+  array_box *box = array_box_new(L);
   call_begin(L, state_of(L));
   box->array = read(path, limit);
   return box->array ? push_array(L, box) : file_failure(L);
@@ -109,7 +111,7 @@ static int npz_read(lua_State *L) {
   npz_box *archive = luaL_checkudata(L, 1, NPZ);
   int64_t i = check_integer(L, 2);
   if (!archive->npz) return raise_message(L, "MG-ARGUMENT", "npz_read: the archive is closed");
-  array_box *box = new_box(L);
+  array_box *box = array_box_new(L);
   call_begin(L, state_of(L));
   box->array = mg_npz_read(archive->npz, i - 1);
   return box->array ? push_array(L, box) : file_failure(L);
@@ -257,14 +259,10 @@ static int csv_write(lua_State *L) {
 static int file_read(lua_State *L) {
   const char *path = check_text(L, 1);
   int64_t limit = check_integer(L, 2);
-  array_box *box = new_box(L);
+  array_box *box = array_box_new(L);
   call_begin(L, state_of(L));
   box->array = mg_file_read(path, limit);
-  if (!box->array) return file_failure(L);
-  lua_pushlstring(L, mg_array_bytes(box->array), (size_t)mg_array_shape(box->array)[0]);
-  mg_array_free(box->array);
-  box->array = NULL;
-  return 1;
+  return box->array ? array_box_push_text(L, box) : file_failure(L);
 }
 
 /* npy_write(path, h, type) -> true, or nil, message */

@@ -64,6 +64,22 @@ int check_shape(lua_State *L, int index, int64_t *shape);
 /* Three arguments from index on: seed, name of the stream, position. */
 mg_draw check_draw(lua_State *L, int index);
 
+/* For functions about files: pushes nil and the message of the core's last failure if that was a
+ * file's fault, else raises; returns 2. */
+int file_failure(lua_State *L);
+/* The same, and true for MG_OK. */
+int file_done(lua_State *L, mg_status status);
+
+/* Owns an array of the core while Lua may raise errors. */
+typedef struct array_box {
+  mg_array *array;
+} array_box;
+
+/* Pushes an empty box. */
+array_box *array_box_new(lua_State *L);
+/* Pushes the bytes of the box's array as a text and drops the array; returns 1. */
+int array_box_push_text(lua_State *L, array_box *box);
+
 /* Functions that the files add to the module's table, which is at the top of the stack. */
 void open_functions(lua_State *L, const luaL_Reg *functions);
 /* The same for a table `field` of name -> number, for an enum whose names stand in its order. */
@@ -78,6 +94,8 @@ void open_reduce_ops(lua_State *L);
 void open_random(lua_State *L);
 void open_solvers(lua_State *L);
 void open_data(lua_State *L);
+void open_json(lua_State *L);
+void open_stores(lua_State *L);
 void open_system(lua_State *L);
 void open_line_edit(lua_State *L);
 

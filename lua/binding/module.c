@@ -226,6 +226,8 @@ static int open_module(lua_State *L) {
   open_random(L);
   open_solvers(L);
   open_data(L);
+  open_json(L);
+  open_stores(L);
   open_system(L);
   open_line_edit(L);
   return 1;

@@ -12,12 +12,15 @@ local modules = {
   folder = "mapgrad.data.folder",
   folder_write = "mapgrad.data.folder_write",
   freeciv = "mapgrad.data.freeciv",
+  json = "mapgrad.data.json",
   make = "mapgrad.data.make",
+  safetensors = "mapgrad.data.safetensors",
   set = "mapgrad.data.set",
 }
 local names = {
   "csv_read", "csv_write", "fashion_mnist", "file_read", "folder", "folder_write", "freeciv", "idx_read",
-  "idx_write", "make", "mnist", "npy_read", "npy_write", "npz_read", "npz_write", "png_read", "png_write", "set",
+  "idx_write", "json", "json_read", "json_write", "make", "mnist", "npy_read", "npy_write", "npz_read", "npz_write",
+  "png_read", "png_write", "safetensors", "safetensors_read", "safetensors_write", "set",
 }
 local data = check.registry("data", names, function(name) return require(modules[name]) end)
 
@@ -132,6 +135,26 @@ end
 function data.file_read(path, limit)
   limit = check.value("data.file_read: limit", limit or 64 * 2 ^ 20, check.count())
   return core.file_read(path_of("data.file_read", path), limit)
+end
+
+--- data.json.read: the value of a JSON file.
+function data.json_read(...)
+  return data.json.read(...)
+end
+
+--- data.json.write: writes a value as a JSON file.
+function data.json_write(...)
+  return data.json.write(...)
+end
+
+--- data.safetensors.read: the tensors of a safetensors file.
+function data.safetensors_read(...)
+  return data.safetensors.read(...)
+end
+
+--- data.safetensors.write: writes tensors under names as a safetensors file.
+function data.safetensors_write(...)
+  return data.safetensors.write(...)
 end
 
 return data

@@ -1,41 +1,29 @@
 --- The numbers of a run: one JSON object a line, in metrics.jsonl of the run's folder.
 -- @module mapgrad.experiment.record
+local core = require "mapgrad.real"
+
 local record = {}
 
-local escapes = { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" }
+local types = { number = true, string = true, boolean = true }
 
-local function quote(text)
-  return '"' .. text:gsub('[%c"\\]', function(c)
-    return escapes[c] or ("\\u%04x"):format(c:byte())
-  end) .. '"'
-end
-
--- Whole numbers without fraction or exponent, alike on both Luas; what JSON lacks becomes null.
-local function number(value)
-  if value ~= value or value == math.huge or value == -math.huge then return "null" end
-  if value == math.floor(value) and math.abs(value) < 2 ^ 53 then return ("%.0f"):format(value) end
-  return ("%.17g"):format(value)
-end
-
-local function encode(value)
-  if type(value) == "number" then return number(value) end
-  if type(value) == "boolean" then return tostring(value) end
-  if type(value) == "string" then return quote(value) end
-  error(("record: expected numbers, texts and booleans, got a %s"):format(type(value)), 0)
+-- What JSON lacks becomes null.
+local function clean(value)
+  if not types[type(value)] then
+    error(("record: expected numbers, texts and booleans, got a %s"):format(type(value)), 0)
+  end
+  if value ~= value or value == math.huge or value == -math.huge then return core.json_null end
+  return value
 end
 
 --- One line of JSON: the fields of a flat table, by name.
 -- @tparam table row name -> number, text or boolean; NaN and infinities become null
 function record.line(row)
-  local names = {}
-  for name in pairs(row) do
-    if type(name) ~= "string" then error("record: expected named fields", 0) end
-    names[#names + 1] = name
-  end
-  table.sort(names)
   local fields = {}
-  for i, name in ipairs(names) do fields[i] = quote(name) .. ": " .. encode(row[name]) end
-  return "{" .. table.concat(fields, ", ") .. "}"
+  for name, value in pairs(row) do
+    if type(name) ~= "string" then error("record: expected named fields", 0) end
+    fields[name] = clean(value)
+  end
+  return core.json_encode(fields, 0)
 end
 
 --- Starts metrics.jsonl anew.
