@@ -33,7 +33,7 @@ function network.small(train, size)
   return nn.sequential {
     nn.normalise { data = train.image },
     nn.conv2d { 3, 32, kernel = 5, stride = 2, pad = 2 }, nn.batch_norm(32), nn.relu(),
-    nn.adaptive_mean_pool(size, size),
+    nn.adaptive_mean_pool2d(size, size),
     nn.conv2d { 32, 32, kernel = 1 }, nn.batch_norm(32), nn.relu(),
     nn.conv2d { 32, 1, kernel = 1 }, nn.softplus(), nn.reshape(size, size),
   }

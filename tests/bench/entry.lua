@@ -87,8 +87,8 @@ function run.smallcnn()
     return nn.conv2d { from, to, kernel = kernel, pad = (kernel - 1) / 2 }
   end
   network(nn.sequential {
-    convolution(3, 16, 3), nn.relu(), nn.max_pool(2), convolution(16, 32, 3), nn.relu(), nn.max_pool(2),
-    convolution(32, 32, 3), nn.relu(), nn.adaptive_mean_pool(n, n), convolution(32, 1, 1), nn.softplus(),
+    convolution(3, 16, 3), nn.relu(), nn.max_pool2d(2), convolution(16, 32, 3), nn.relu(), nn.max_pool2d(2),
+    convolution(32, 32, 3), nn.relu(), nn.adaptive_mean_pool2d(n, n), convolution(32, 1, 1), nn.softplus(),
     nn.reshape(n, n),
   }, x, g, "smallcnn")
 end

@@ -3,32 +3,15 @@
 -- Source: Vlastelica, Paulus, Musil, Martius, Rolinek 2020 (its CombResnet18).
 local check = require "mapgrad.check"
 local abs = require "mapgrad.nn.abs"
-local adaptive_max_pool = require "mapgrad.nn.adaptive_max_pool"
+local adaptive_max_pool2d = require "mapgrad.nn.adaptive_max_pool2d"
 local batch_norm = require "mapgrad.nn.batch_norm"
 local channel_mean = require "mapgrad.nn.channel_mean"
-local conv2d = require "mapgrad.nn.conv2d"
-local max_pool = require "mapgrad.nn.max_pool"
+local max_pool2d = require "mapgrad.nn.max_pool2d"
 local relu = require "mapgrad.nn.relu"
-local residual = require "mapgrad.nn.residual"
+local resnet = require "mapgrad.nn.resnet"
 local sequential = require "mapgrad.nn.sequential"
 
 local CHANNELS = 64
-
-local function convolution(inputs, kernel, stride)
-  return conv2d {
-    inputs, CHANNELS, kernel = kernel, stride = stride, pad = (kernel - 1) / 2, bias = false,
-    initial = "fan_out",
-  }
-end
-
--- Two 3x3 convolutions around which the input passes.
-local function basic_block()
-  local body = sequential {
-    convolution(CHANNELS, 3, 1), batch_norm(CHANNELS), relu(),
-    convolution(CHANNELS, 3, 1), batch_norm(CHANNELS),
-  }
-  return residual(body, { activation = relu() })
-end
 
 --- Images [B, 3, H, W] -> vertex costs [B, rows, cols], not negative. 157,504 trainable parameters:
 -- conv 7x7 of 64 channels and stride 2, batch norm, ReLU, max-pool 3x3 of stride 2, two basic
@@ -46,10 +29,10 @@ return function(options)
     normalise = check.optional(check.callable()),
   })
   local layers = {
-    convolution(o.channels, 7, 2), batch_norm(CHANNELS), relu(),
-    max_pool(3, { stride = 2, pad = 1 }),
-    basic_block(), basic_block(),
-    adaptive_max_pool(o.rows, o.cols), channel_mean(), abs(),
+    resnet.convolution(o.channels, CHANNELS, 7, 2), batch_norm(CHANNELS), relu(),
+    max_pool2d(3, { stride = 2, pad = 1 }),
+    resnet.basic_block(CHANNELS, CHANNELS, 1), resnet.basic_block(CHANNELS, CHANNELS, 1),
+    adaptive_max_pool2d(o.rows, o.cols), channel_mean(), abs(),
   }
   if o.normalise then table.insert(layers, 1, o.normalise) end
   return sequential(layers)

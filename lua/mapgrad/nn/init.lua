@@ -10,11 +10,15 @@
 local check = require "mapgrad.check"
 
 local NAMES = {
-  "module", "sequential", "residual", "lambda",
-  "linear", "conv2d", "batch_norm", "normalise",
-  "abs", "relu", "sigmoid", "softplus", "tanh",
-  "max_pool", "adaptive_max_pool", "adaptive_mean_pool", "channel_mean", "reshape",
-  "combresnet18",
+  "module", "initial", "sequential", "parallel", "residual", "lambda",
+  "linear", "conv1d", "conv2d", "embedding",
+  "batch_norm", "layer_norm", "group_norm", "normalise", "dropout",
+  "abs", "clamp", "elu", "gelu", "leaky_relu", "log_softmax", "relu", "sigmoid", "softmax", "softplus", "tanh",
+  "max_pool1d", "max_pool2d", "mean_pool1d", "mean_pool2d",
+  "adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_mean_pool1d", "adaptive_mean_pool2d",
+  "channel_mean", "reshape", "flatten",
+  "gru", "gru_cell", "lstm", "lstm_cell", "multi_head_attention",
+  "combresnet18", "resnet18", "dvae_encoder", "dvae_decoder", "l2x_selector", "l2x_predictor",
 }
 
 return check.registry("nn", NAMES, function(name) return require("mapgrad.nn." .. name) end)

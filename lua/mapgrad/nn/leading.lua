@@ -30,16 +30,55 @@ function leading.merge(x, trailing, f)
   return y:reshape(full)
 end
 
---- Raises unless x is a tensor of images [batch..., channels, height, width].
+--- Raises unless x is a tensor of features [batch..., features].
 -- @param name      the layer's name, for the message
+-- @param features  wanted size of the last axis
+function leading.check_features(name, x, features)
+  check.value(name .. ": input", x, check.tensor)
+  if x:axes() == 0 or x:size(-1) ~= features then
+    check.fail("MG-SHAPE", "%s: expected features [batch, %d], got %s", name, features, show.shape(x:shape()))
+  end
+end
+
+local function halve(x, first, last, list)
+  if first > last then return end
+  if first < last then
+    local half = math.floor((last - first) / 2)
+    halve(x:rows(1, half + 1), first, first + half, list)
+    return halve(x:rows(half + 2, last - first + 1), first + half + 1, last, list)
+  end
+  local shape = x:shape()
+  table.remove(shape, 1)
+  list[first] = x:reshape(shape)
+end
+
+--- The rows x[1], x[2], ... of x [n, ...], a list of tensors [...]. A recorded tensor is halved until one
+-- row is left, so that the gradients take n log n rows, not n^2.
+function leading.unstack(x)
+  local list = {}
+  halve(x, 1, x:size(1), list)
+  return list
+end
+
+local FORMS = { "sequences [batch, %s, length]", "images [batch, %s, height, width]" }
+
+--- Raises unless x is a tensor of sequences [batch..., channels, length], or of images [batch...,
+-- channels, height, width].
+-- @param name      the layer's name, for the message
+-- @param axes      1 for sequences, 2 for images
 -- @param channels  wanted number of channels, or nil for any
-function leading.check_images(name, x, channels)
+function leading.check_channels(name, x, axes, channels)
   check.value(name .. ": input", x, check.tensor)
   local shape = x:shape()
-  if #shape < 3 or (channels and shape[#shape - 2] ~= channels) then
-    check.fail("MG-SHAPE", "%s: expected images [batch, %s, height, width], got %s", name,
-      channels and ("%d"):format(channels) or "channels", show.shape(shape))
+  if #shape <= axes or (channels and shape[#shape - axes] ~= channels) then
+    local form = FORMS[axes]:format(channels and ("%d"):format(channels) or "channels")
+    check.fail("MG-SHAPE", "%s: expected %s, got %s", name, form, show.shape(shape))
   end
+end
+
+--- The same for images.
+function leading.check_images(name, x, channels)
+  leading.check_channels(name, x, 2, channels)
 end
 
 return leading

@@ -10,13 +10,18 @@
 -- @module mapgrad.nn.module
 local autograd = require "mapgrad.autograd"
 local check = require "mapgrad.check"
+local compat = require "mapgrad.compat"
 local show = require "mapgrad.show"
+local summary = require "mapgrad.nn.summary"
 local tensor = require "mapgrad.tensor"
 
 local methods = {}
 local Module = { __name = "mapgrad.module", __index = methods }
 
+local observe = nil -- function (module, results...) -> results..., while a summary is made
+
 function Module.__call(self, ...)
+  if observe then return observe(self, self:forward(...)) end
   return self:forward(...)
 end
 
@@ -51,25 +56,73 @@ local function collect(self, fields)
   return list
 end
 
---- The trainable tensors, in a fixed order: what optimizers take.
--- @return list of tensors
-function methods:parameters()
+--- The trainable tensors with their dotted names, in the order of `parameters`: without frozen ones.
+-- @return list of {name, tensor}, such as {"1.weight", t}
+function methods:named_parameters()
   local list = {}
-  for i, entry in ipairs(collect(self, { "weights" })) do list[i] = entry[2] end
+  for _, entry in ipairs(collect(self, { "weights" })) do
+    if entry[2].leaf then list[#list + 1] = entry end
+  end
   return list
 end
 
---- The trainable tensors with their dotted names, in the order of `parameters`.
--- @return list of {name, tensor}, such as {"1.weight", t}
-function methods:named_parameters()
-  return collect(self, { "weights" })
+--- The trainable tensors, in a fixed order: what optimizers take. Frozen ones are not among them.
+-- @return list of tensors
+function methods:parameters()
+  local list = {}
+  for i, entry in ipairs(self:named_parameters()) do list[i] = entry[2] end
+  return list
 end
 
---- Number of trainable entries.
+--- Number of trainable entries: without frozen ones.
 function methods:count()
   local count = 0
   for _, parameter in ipairs(self:parameters()) do count = count + parameter:count() end
   return count
+end
+
+--- Freezes all parameters: they get no gradients, what was computed from them alone is not recorded,
+-- and `parameters` leaves them out. They stay part of the state. Modes are not touched: a frozen batch
+-- norm in training mode still moves its running statistics.
+-- @return the module
+-- @usage net[1]:freeze()
+function methods:freeze()
+  for _, entry in ipairs(collect(self, { "weights" })) do
+    local t = entry[2]
+    t.id, t.leaf, t.grad = false, nil, nil
+  end
+  return self
+end
+
+--- Takes `freeze` back, for all parameters. Optimizers made while they were frozen do not know them.
+-- @return the module
+function methods:unfreeze()
+  for _, entry in ipairs(collect(self, { "weights" })) do autograd.watch(entry[2]) end
+  return self
+end
+
+-- A copy of a module's field: tensors, modules and plain tables are copied, each once.
+local function copy(value, copies)
+  local kind = check.type_of(value)
+  if kind ~= "mapgrad.tensor" and kind ~= "mapgrad.module" and kind ~= "table" then return value end
+  if copies[value] then return copies[value] end
+  if kind == "mapgrad.tensor" then
+    copies[value] = tensor.keep(value:clone())
+    if value.leaf then autograd.watch(copies[value]) end
+    return copies[value]
+  end
+  local result = {}
+  copies[value] = result
+  for key, field in pairs(value) do rawset(result, copy(key, copies), copy(field, copies)) end
+  return setmetatable(result, getmetatable(value))
+end
+
+--- A module of the same structure with tensors of its own: same values, modes and frozen parameters,
+-- no gradients. What is shared inside stays shared. Forward functions are the same ones, so they must
+-- reach tensors and children through `self`; what functions given as layers hold on to is not copied.
+-- @return a module
+function methods:clone()
+  return copy(self, {})
 end
 
 local function set_mode(self, training)
@@ -100,6 +153,19 @@ local function forward_blocks(self, x, block)
   return tensor.concat(parts, 1)
 end
 
+-- Calls f(...) in evaluation mode without recording, in a scope; modes are as before afterwards.
+local function in_evaluation(self, f, ...)
+  local before = {}
+  each(self, function(module)
+    before[module] = module.training
+    module.training = false
+  end)
+  local ok, result = pcall(tensor.scope, autograd.pause, f, ...)
+  for module, training in pairs(before) do module.training = training end
+  if not ok then error(result, 0) end
+  return result
+end
+
 --- The output in evaluation mode, without recording. Modes are as before afterwards, also after an
 -- error; what is computed on the way is freed.
 -- @param x        input, batch first
@@ -108,15 +174,39 @@ end
 function methods:evaluate(x, options)
   local o = check.options("evaluate", options, { block = check.optional(check.count()) })
   check.value("evaluate: input", x, check.tensor)
-  local before = {}
-  each(self, function(module)
-    before[module] = module.training
-    module.training = false
-  end)
-  local ok, result = pcall(tensor.scope, autograd.pause, forward_blocks, self, x, o.block)
-  for module, training in pairs(before) do module.training = training end
-  if not ok then error(result, 0) end
-  return result
+  return in_evaluation(self, forward_blocks, self, x, o.block)
+end
+
+-- Zeros for an input that is given as its shape.
+local function sample(input)
+  if type(input) == "table" and not getmetatable(input) then return tensor.zeros(input) end
+  return input
+end
+
+-- Calls the module; returns a table from modules to the shapes of their first results.
+local function observed(self, ...)
+  local shapes, inputs = {}, compat.pack(...)
+  for i = 1, inputs.n do inputs[i] = sample(inputs[i]) end
+  observe = function(module, ...)
+    shapes[module] = shapes[module] or summary.shapes(...)
+    return ...
+  end
+  self(compat.unpack(inputs, 1, inputs.n))
+  return shapes
+end
+
+--- The layers with the shapes of their outputs and numbers of parameters, from a forward pass in
+-- evaluation mode that is not recorded. Children that are not called show "-".
+-- @param ...  inputs: tensors, or shapes (lists with the batch first) that stand for zeros
+-- @return list of {name=, title=, depth=, output=, parameters=, frozen=} with the fields trained and
+--   frozen; it prints as a table
+-- @usage print(net:summary { 1, 3, 96, 96 })
+function methods:summary(...)
+  local before = observe
+  local ok, shapes = pcall(in_evaluation, self, observed, self, ...)
+  observe = before
+  if not ok then error(shapes, 0) end
+  return summary.new(self, shapes)
 end
 
 --- A snapshot of all parameters and buffers (such as running statistics).
@@ -165,9 +255,11 @@ function methods:load_state(state)
 end
 
 local function describe(self, label, indent, lines)
-  local count = 0
-  for _, entry in ipairs(self.weights) do count = count + entry[2]:count() end
-  local note = count > 0 and (" (%d parameters)"):format(count) or ""
+  local count, frozen = 0, false
+  for _, entry in ipairs(self.weights) do
+    count, frozen = count + entry[2]:count(), frozen or not entry[2].leaf
+  end
+  local note = count > 0 and (" (%d parameters%s)"):format(count, frozen and ", frozen" or "") or ""
   lines[#lines + 1] = indent .. label .. self.title .. note
   for _, child in ipairs(self.children) do
     describe(child[2], child[1] .. ": ", indent .. "  ", lines)
@@ -177,7 +269,9 @@ end
 
 function Module.__tostring(self)
   local lines = describe(self, "", "", {})
-  if #lines > 1 then lines[#lines + 1] = ("%d parameters in all"):format(self:count()) end
+  local count = 0
+  for _, entry in ipairs(collect(self, { "weights" })) do count = count + entry[2]:count() end
+  if #lines > 1 then lines[#lines + 1] = ("%d parameters in all"):format(count) end
   return table.concat(lines, "\n")
 end
 

@@ -1,2 +1,3 @@
 --- Rectifier max(x, 0) of each entry; gradient 0 at 0.
+-- @return a module
 return require "mapgrad.nn.activation" "relu"

@@ -19,8 +19,8 @@ return function(layers)
   end
   return module {
     title = "sequential", children = children,
-    forward = function(_, x)
-      for i = 1, #children do x = children[i][2](x) end
+    forward = function(self, x)
+      for i = 1, #self.children do x = self.children[i][2](x) end
       return x
     end,
   }

@@ -1,2 +1,3 @@
 --- Hyperbolic tangent of each entry.
+-- @return a module
 return require "mapgrad.nn.activation" "tanh"

@@ -1,0 +1,6 @@
+--- exp(x) / sum(exp(x)) along an axis.
+-- @param axis  (default -1, the last)
+-- @return a module
+local check = require "mapgrad.check"
+
+return require "mapgrad.nn.activation"("softmax", { { "axis", check.real(-1) } })
