@@ -556,13 +556,17 @@ mg_tensor *mg_adaptive_pool2d_vjp(mg_reduce_kind kind, const mg_tensor *x, const
 /* ---- normalisation (Ioffe, Szegedy 2015) */
 
 /* x [B, C, ...], gain and bias [C]. (x - mean) / sqrt(variance + epsilon) * gain + bias per channel.
- * fixed = 0: mean and variance (biased) [C] are computed from x and written; 1: they are read. */
+ * fixed = 0: mean and variance (biased) [C] are computed from x and written; 1: they are read.
+ * rectified = 1: relu of that, in the same pass. */
 mg_tensor *mg_batch_norm(const mg_tensor *x, const mg_tensor *gain, const mg_tensor *bias,
-                         mg_tensor *mean, mg_tensor *variance, double epsilon, int fixed);
-/* mean and variance as the forward call left them. Writes *dgain and *dbias too, the caller's. */
-mg_tensor *mg_batch_norm_vjp(const mg_tensor *x, const mg_tensor *gain, const mg_tensor *mean,
-                             const mg_tensor *variance, const mg_tensor *dy, double epsilon,
-                             int fixed, mg_tensor **dgain, mg_tensor **dbias);
+                         mg_tensor *mean, mg_tensor *variance, double epsilon, int fixed,
+                         int rectified);
+/* y is the forward result, mean and variance are as the forward call left them. Writes dx, which may be
+ * dy itself, dgain and dbias. */
+mg_status mg_batch_norm_vjp(const mg_tensor *x, const mg_tensor *y, const mg_tensor *gain,
+                            const mg_tensor *mean, const mg_tensor *variance, const mg_tensor *dy,
+                            double epsilon, int fixed, int rectified, mg_tensor *dx,
+                            mg_tensor *dgain, mg_tensor *dbias);
 
 /* ---- losses of logits: one number a row, the target repeating over axis 0 where it lacks that */
 

@@ -14,8 +14,8 @@ typedef struct norm {
   int64_t batch, channels, inner;
   int64_t count; /* entries of a channel */
   double epsilon;
-  int fixed;
-  const mg_real *x, *gain, *bias, *dy;
+  int fixed, is_rectified;
+  const mg_real *x, *y, *gain, *bias, *dy;
   mg_real *mean, *variance, *out, *dgain, *dbias;
 } norm;
 
@@ -67,7 +67,13 @@ static void normalise(const norm *n, int64_t c) {
   for (int64_t b = 0; b < n->batch; b++) {
     const mg_real *x = n->x + run_of(n, b, c);
     mg_real *y = n->out + run_of(n, b, c);
-    for (int64_t i = 0; i < n->inner; i++) y[i] = (x[i] - mean) * scale + bias;
+    if (n->is_rectified)
+      for (int64_t i = 0; i < n->inner; i++) {
+        mg_real value = (x[i] - mean) * scale + bias;
+        y[i] = value <= 0 ? 0 : value;
+      }
+    else
+      for (int64_t i = 0; i < n->inner; i++) y[i] = (x[i] - mean) * scale + bias;
   }
 }
 
@@ -100,11 +106,12 @@ static mg_status plan(const char *op, const mg_tensor *x, const mg_tensor *const
 }
 
 mg_tensor *mg_batch_norm(const mg_tensor *x, const mg_tensor *gain, const mg_tensor *bias,
-                         mg_tensor *mean, mg_tensor *variance, double epsilon, int fixed) {
+                         mg_tensor *mean, mg_tensor *variance, double epsilon, int fixed,
+                         int rectified) {
   const mg_tensor *others[] = {gain, bias, mean, variance};
   const char *names[] = {"gain", "bias", "mean", "variance"};
-  norm n = {.epsilon = epsilon, .fixed = fixed, .gain = gain->data, .bias = bias->data,
-            .mean = mean->data, .variance = variance->data};
+  norm n = {.epsilon = epsilon, .fixed = fixed, .is_rectified = rectified, .gain = gain->data,
+            .bias = bias->data, .mean = mean->data, .variance = variance->data};
   if (plan("batch_norm", x, others, names, 4, &n) != MG_OK) return NULL;
   mg_tensor *y = tensor_like(x);
   if (!y) return NULL;
@@ -115,7 +122,55 @@ mg_tensor *mg_batch_norm(const mg_tensor *x, const mg_tensor *gain, const mg_ten
 /* ---- gradients. With r = 1 / sqrt(variance + epsilon) and h = (x - mean) r:
  *   dbias = sum dy,  dgain = sum dy h,
  *   dx = gain r dy if mean and variance are fixed, else
- *   dx = gain r (dy - dbias / count - h dgain / count). */
+ *   dx = gain r (dy - dbias / count - h dgain / count),
+ * where dy counts as 0 where the result was rectified to 0. */
+
+static inline mg_real gradient_at(const norm *n, int is_rectified, int64_t i) {
+  return is_rectified && n->y[i] <= 0 ? 0 : n->dy[i];
+}
+
+enum { LANES = 8 };
+
+static double sum_lanes(const double *lane) {
+  return ((lane[0] + lane[1]) + (lane[2] + lane[3])) + ((lane[4] + lane[5]) + (lane[6] + lane[7]));
+}
+
+/* Adds the sums of dy and of (x - mean) dy over a run to sums[2]; eight lanes each. */
+static inline __attribute__((always_inline)) void run_sums(const norm *n, int is_rectified,
+                                                           int64_t at, double mean, double *sums) {
+  double plain[LANES] = {0}, slope[LANES] = {0};
+  int64_t end = at + n->inner, i = at;
+  for (; i + LANES <= end; i += LANES)
+    for (int l = 0; l < LANES; l++) {
+      double dy = (double)gradient_at(n, is_rectified, i + l);
+      plain[l] += dy;
+      slope[l] += ((double)n->x[i + l] - mean) * dy;
+    }
+  for (int l = 0; i + l < end; l++) {
+    double dy = (double)gradient_at(n, is_rectified, i + l);
+    plain[l] += dy;
+    slope[l] += ((double)n->x[i + l] - mean) * dy;
+  }
+  sums[0] += sum_lanes(plain);
+  sums[1] += sum_lanes(slope);
+}
+
+static void gradient_sums(const norm *n, int64_t c, double *sums) {
+  double mean = (double)n->mean[c];
+  sums[0] = sums[1] = 0;
+  for (int64_t b = 0; b < n->batch; b++) {
+    int64_t at = run_of(n, b, c);
+    if (n->inner == 1) { /* one entry a run: no lanes for each */
+      double dy = (double)gradient_at(n, n->is_rectified, at);
+      sums[0] += dy;
+      sums[1] += ((double)n->x[at] - mean) * dy;
+    } else if (n->is_rectified) {
+      run_sums(n, 1, at, mean, sums);
+    } else {
+      run_sums(n, 0, at, mean, sums);
+    }
+  }
+}
 
 static void input_gradient(const norm *n, int64_t c, double r, double dgain, double dbias) {
   double count = n->count > 0 ? (double)n->count : 1, scale = (double)n->gain[c] * r;
@@ -123,51 +178,42 @@ static void input_gradient(const norm *n, int64_t c, double r, double dgain, dou
   mg_real level = n->fixed ? 0 : (mg_real)(scale * dbias / count);
   mg_real slope = n->fixed ? 0 : (mg_real)(scale * r * dgain / count);
   for (int64_t b = 0; b < n->batch; b++) {
-    int64_t at = run_of(n, b, c);
-    const mg_real *x = n->x + at, *dy = n->dy + at;
-    mg_real *dx = n->out + at;
-    for (int64_t i = 0; i < n->inner; i++)
-      dx[i] = times * dy[i] - level - slope * (x[i] - mean);
+    int64_t at = run_of(n, b, c), end = at + n->inner;
+    if (n->is_rectified)
+      for (int64_t i = at; i < end; i++)
+        n->out[i] = times * gradient_at(n, 1, i) - level - slope * (n->x[i] - mean);
+    else
+      for (int64_t i = at; i < end; i++)
+        n->out[i] = times * n->dy[i] - level - slope * (n->x[i] - mean);
   }
 }
 
 static mg_status vjp_chunk(void *job, int64_t first, int64_t last) {
   const norm *n = job;
   for (int64_t c = first; c < last; c++) {
-    double r = scale_of(n, c);
-    double dbias = sum_of(n, n->dy, c);
-    double dgain = r * product_of(n, n->x, (double)n->mean[c], n->dy, 0, c);
-    n->dbias[c] = (mg_real)dbias;
-    n->dgain[c] = (mg_real)dgain;
-    input_gradient(n, c, r, dgain, dbias);
+    double r = scale_of(n, c), sums[2];
+    gradient_sums(n, c, sums);
+    n->dbias[c] = (mg_real)sums[0];
+    n->dgain[c] = (mg_real)(r * sums[1]);
+    input_gradient(n, c, r, r * sums[1], sums[0]);
   }
   return MG_OK;
 }
 
-mg_tensor *mg_batch_norm_vjp(const mg_tensor *x, const mg_tensor *gain, const mg_tensor *mean,
-                             const mg_tensor *variance, const mg_tensor *dy, double epsilon,
-                             int fixed, mg_tensor **dgain, mg_tensor **dbias) {
-  const mg_tensor *others[] = {gain, mean, variance};
-  const char *names[] = {"gain", "mean", "variance"};
-  norm n = {.epsilon = epsilon, .fixed = fixed, .gain = gain->data, .dy = dy->data,
-            .mean = mean->data, .variance = variance->data};
-  if (plan("batch_norm_vjp", x, others, names, 3, &n) != MG_OK) return NULL;
-  if (shape_expect("batch_norm_vjp", x, dy) != MG_OK) return NULL;
-  mg_tensor *dx = tensor_like(x), *dg = dx ? tensor_like(gain) : NULL;
-  mg_tensor *db = dg ? tensor_like(gain) : NULL;
-  if (!db) goto fail;
-  n.out = dx->data;
-  n.dgain = dg->data;
-  n.dbias = db->data;
-  if (op_for(n.channels, op_grain(n.count), vjp_chunk, &n) != MG_OK) goto fail;
-  *dgain = dg;
-  *dbias = db;
-  return dx;
-fail:
-  mg_tensor_free(dx);
-  mg_tensor_free(dg);
-  mg_tensor_free(db);
-  return NULL;
+mg_status mg_batch_norm_vjp(const mg_tensor *x, const mg_tensor *y, const mg_tensor *gain,
+                            const mg_tensor *mean, const mg_tensor *variance, const mg_tensor *dy,
+                            double epsilon, int fixed, int rectified, mg_tensor *dx,
+                            mg_tensor *dgain, mg_tensor *dbias) {
+  const mg_tensor *others[] = {gain, mean, variance, dgain, dbias};
+  const char *names[] = {"gain", "mean", "variance", "dgain", "dbias"};
+  const mg_tensor *alike[] = {y, dy, dx};
+  norm n = {.epsilon = epsilon, .fixed = fixed, .is_rectified = rectified, .y = y->data,
+            .gain = gain->data, .dy = dy->data, .mean = mean->data, .variance = variance->data,
+            .out = dx->data, .dgain = dgain->data, .dbias = dbias->data};
+  if (plan("batch_norm_vjp", x, others, names, 5, &n) != MG_OK) return MG_BAD_SHAPE;
+  for (int i = 0; i < 3; i++)
+    if (shape_expect("batch_norm_vjp", x, alike[i]) != MG_OK) return MG_BAD_SHAPE;
+  return op_for(n.channels, op_grain(n.count), vjp_chunk, &n);
 }
 
 /* ================ layer and group normalisation: x is seen as [rows, runs, inner]; a row is

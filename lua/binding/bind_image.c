@@ -125,33 +125,43 @@ static int adaptive_pool2d_vjp(lua_State *L) {
   return handle_done(L, S, h);
 }
 
-/* batch_norm(x, gain, bias, mean, variance, epsilon, fixed); writes mean and variance unless fixed */
+/* batch_norm(x, gain, bias, mean, variance, epsilon, fixed, rectified); writes mean and variance unless
+ * fixed */
 static int batch_norm(lua_State *L) {
   double epsilon = check_number(L, 6);
-  int fixed = lua_toboolean(L, 7), attempts = 0;
+  int fixed = lua_toboolean(L, 7), rectified = lua_toboolean(L, 8), attempts = 0;
   state *S = state_of(L);
   handle *h = handle_new(L, S);
   mg_tensor *x = check_tensor(L, 1), *gain = check_tensor(L, 2), *bias = check_tensor(L, 3);
   mg_tensor *mean = check_tensor(L, 4), *variance = check_tensor(L, 5);
-  do h->tensor = mg_batch_norm(x, gain, bias, mean, variance, epsilon, fixed);
+  do h->tensor = mg_batch_norm(x, gain, bias, mean, variance, epsilon, fixed, rectified);
   while (handle_again(L, h, &attempts));
   return handle_done(L, S, h);
 }
 
-/* batch_norm_vjp(x, gain, mean, variance, dy, epsilon, fixed) -> dx, dgain, dbias */
-static int batch_norm_vjp(lua_State *L) {
-  double epsilon = check_number(L, 6);
-  int fixed = lua_toboolean(L, 7), attempts = 0;
-  state *S = state_of(L);
-  handle *h = handle_new(L, S), *dgain = handle_new(L, S), *dbias = handle_new(L, S);
-  mg_tensor *x = check_tensor(L, 1), *gain = check_tensor(L, 2), *mean = check_tensor(L, 3);
-  mg_tensor *variance = check_tensor(L, 4), *dy = check_tensor(L, 5);
-  do h->tensor = mg_batch_norm_vjp(x, gain, mean, variance, dy, epsilon, fixed, &dgain->tensor,
-                                   &dbias->tensor);
+/* A handle with a tensor of the shape of the one at index. */
+static void push_like(lua_State *L, state *S, int index) {
+  int attempts = 0;
+  handle *h = handle_new(L, S);
+  mg_tensor *t = check_tensor(L, index);
+  do h->tensor = mg_tensor_new(mg_tensor_shape(t), mg_tensor_axes(t));
   while (handle_again(L, h, &attempts));
   handle_done(L, S, h);
-  handle_done(L, S, dgain);
-  handle_done(L, S, dbias);
+}
+
+/* batch_norm_vjp(x, y, gain, mean, variance, dy, epsilon, fixed, rectified, in_place) -> dx, dgain, dbias;
+ * in_place: dx takes dy's place and is the same handle */
+static int batch_norm_vjp(lua_State *L) {
+  lua_settop(L, 10);
+  if (lua_toboolean(L, 10)) lua_pushvalue(L, 6);
+  else push_like(L, state_of(L), 6);
+  push_like(L, state_of(L), 3);
+  push_like(L, state_of(L), 3);
+  call_begin(L, state_of(L));
+  check_status(L, mg_batch_norm_vjp(check_tensor(L, 1), check_tensor(L, 2), check_tensor(L, 3),
+                                    check_tensor(L, 4), check_tensor(L, 5), check_tensor(L, 6),
+                                    check_number(L, 7), lua_toboolean(L, 8), lua_toboolean(L, 9),
+                                    check_tensor(L, 11), check_tensor(L, 12), check_tensor(L, 13)));
   return 3;
 }
 

@@ -1090,20 +1090,21 @@ static void adaptive_pool(void **state) {
 
 typedef struct norm_state {
   mg_tensor *x, *gain, *bias, *mean, *variance;
-  int fixed;
+  int fixed, is_rectified;
 } norm_state;
 
 static const double epsilon = 1e-3;
 
 static mg_tensor *run_norm(void *state) {
   norm_state *s = state;
-  return mg_batch_norm(s->x, s->gain, s->bias, s->mean, s->variance, epsilon, s->fixed);
+  return mg_batch_norm(s->x, s->gain, s->bias, s->mean, s->variance, epsilon, s->fixed,
+                       s->is_rectified);
 }
 
 static norm_state norm_of(const char *shape, const char *channels, int fixed) {
   return (norm_state){between(shape, -1, 3),        numbers(channels),
                       numbers(channels),            numbers(channels),
-                      between(channels, 0.5, 2.0), fixed};
+                      between(channels, 0.5, 2.0), fixed, 0};
 }
 
 static void batch_norm_forward(void **state) {
@@ -1134,18 +1135,63 @@ static void batch_norm_forward(void **state) {
   }
 }
 
+typedef struct norm_gradients {
+  mg_tensor *x, *gain, *bias;
+} norm_gradients;
+
+static norm_gradients gradients_of(norm_state *s, mg_tensor *y, mg_tensor *dy) {
+  norm_gradients g = {numbers_like(s->x), numbers_like(s->gain), numbers_like(s->gain)};
+  mg_status status = mg_batch_norm_vjp(s->x, y, s->gain, s->mean, s->variance, dy, epsilon, s->fixed,
+                                       s->is_rectified, g.x, g.gain, g.bias);
+  assert_int_equal(status, MG_OK);
+  return g;
+}
+
+static const char *const norm_shapes[][2] = {
+    {"4x3", "3"}, {"3x2x5", "2"}, {"2x3x2x2", "3"}, {"0x2x3", "2"}, {"3x2x19", "2"}};
+
 static void batch_norm_gradients(void **state) {
   (void)state;
-  const char *shapes[][2] = {{"4x3", "3"}, {"3x2x5", "2"}, {"2x3x2x2", "3"}, {"0x2x3", "2"}};
-  for (int i = 0; i < 2 * COUNT_OF(shapes); i++) {
-    norm_state s = norm_of(shapes[i / 2][0], shapes[i / 2][1], i & 1);
-    mg_tensor *y = run_norm(&s), *dy = numbers_like(y), *dgain, *dbias;
-    mg_tensor *dx = mg_batch_norm_vjp(s.x, s.gain, s.mean, s.variance, dy, epsilon, s.fixed, &dgain,
-                                      &dbias);
-    is_gradient("batch_norm x", run_norm, &s, s.x, dy, dx);
-    is_gradient("batch_norm gain", run_norm, &s, s.gain, dy, dgain);
-    is_gradient("batch_norm bias", run_norm, &s, s.bias, dy, dbias);
+  for (int i = 0; i < 2 * COUNT_OF(norm_shapes); i++) {
+    norm_state s = norm_of(norm_shapes[i / 2][0], norm_shapes[i / 2][1], i & 1);
+    mg_tensor *y = run_norm(&s), *dy = numbers_like(y);
+    norm_gradients g = gradients_of(&s, y, dy);
+    is_gradient("batch_norm x", run_norm, &s, s.x, dy, g.x);
+    is_gradient("batch_norm gain", run_norm, &s, s.gain, dy, g.gain);
+    is_gradient("batch_norm bias", run_norm, &s, s.bias, dy, g.bias);
     FREE(s.x, s.gain, s.bias, s.mean, s.variance, y, dy);
+  }
+}
+
+static void same_entries(const char *what, mg_tensor *a, mg_tensor *b) {
+  for (int64_t k = 0; k < mg_tensor_size(a); k++) near(what, k, at(a, k), at(b, k), 0);
+}
+
+/* Rectified: entries below 0 become 0 and pass nothing back. Gradients may take dy's place. */
+static void batch_norm_rectified(void **state) {
+  (void)state;
+  for (int i = 0; i < 2 * COUNT_OF(norm_shapes); i++) {
+    norm_state s = norm_of(norm_shapes[i / 2][0], norm_shapes[i / 2][1], i & 1);
+    mg_tensor *plain = run_norm(&s), *dy = numbers_like(plain), *masked = numbers_like(plain);
+    s.is_rectified = 1;
+    mg_tensor *y = run_norm(&s);
+    for (int64_t k = 0; k < mg_tensor_size(y); k++) {
+      near("rectified", k, at(y, k), fmax(at(plain, k), 0), 0);
+      mg_tensor_data(masked)[k] = at(plain, k) > 0 ? mg_tensor_data(dy)[k] : 0;
+    }
+    norm_gradients g = gradients_of(&s, y, dy);
+    norm_state unrectified = s;
+    unrectified.is_rectified = 0;
+    norm_gradients expected = gradients_of(&unrectified, plain, masked);
+    mg_status status = mg_batch_norm_vjp(s.x, y, s.gain, s.mean, s.variance, dy, epsilon, s.fixed, 1,
+                                         dy, g.gain, g.bias);
+    assert_int_equal(status, MG_OK);
+    same_entries("dx", g.x, expected.x);
+    same_entries("dx in place", dy, expected.x);
+    same_entries("dgain", g.gain, expected.gain);
+    same_entries("dbias", g.bias, expected.bias);
+    FREE(s.x, s.gain, s.bias, s.mean, s.variance, plain, y, dy, masked);
+    FREE(g.x, g.gain, g.bias, expected.x, expected.gain, expected.bias);
   }
 }
 
@@ -1224,14 +1270,23 @@ static inputs new_inputs(int is_large) {
 
 static void free_inputs(inputs *p) { free_all((mg_tensor **)p, sizeof *p / sizeof(mg_tensor *)); }
 
+static mg_tensor *alike(mg_tensor *t) {
+  return mg_tensor_new(mg_tensor_shape(t), mg_tensor_axes(t));
+}
+
 static mg_tensor *norm_gradient(const inputs *p, int fixed) {
-  mg_tensor *dgain = NULL, *dbias = NULL;
-  mg_tensor *dx = mg_batch_norm_vjp(p->image, p->channel, p->mean, p->variance, p->image, epsilon,
-                                    fixed, &dgain, &dbias);
-  if (!dx) return NULL;
-  for (int i = 0; i < 3; i++) mg_tensor_data(dx)[i] = mg_tensor_data(i & 1 ? dgain : dbias)[i];
+  mg_tensor *dx = alike(p->image), *dgain = dx ? alike(p->channel) : NULL;
+  mg_tensor *dbias = dgain ? alike(p->channel) : NULL;
+  mg_status status = MG_NO_MEMORY;
+  if (dbias)
+    status = mg_batch_norm_vjp(p->image, p->image, p->channel, p->mean, p->variance, p->image,
+                               epsilon, fixed, !fixed, dx, dgain, dbias);
+  if (status == MG_OK)
+    for (int i = 0; i < 3; i++) mg_tensor_data(dx)[i] = mg_tensor_data(i & 1 ? dgain : dbias)[i];
   FREE(dgain, dbias);
-  return dx;
+  if (status == MG_OK) return dx;
+  mg_tensor_free(dx);
+  return NULL;
 }
 
 static mg_tensor *run_case(int i, const inputs *p) {
@@ -1274,9 +1329,9 @@ static mg_tensor *run_case(int i, const inputs *p) {
     case 30: return mg_adaptive_pool2d_vjp(MG_MAX, p->image, p->shares, p->shares, 7, 5);
     case 31: return mg_adaptive_pool2d_vjp(MG_MEAN, p->image, p->shares, p->shares, 7, 5);
     case 32:
-      return mg_batch_norm(p->image, p->channel, p->channel, p->mean, p->variance, epsilon, 0);
+      return mg_batch_norm(p->image, p->channel, p->channel, p->mean, p->variance, epsilon, 0, 0);
     case 33:
-      return mg_batch_norm(p->image, p->channel, p->channel, p->mean, p->variance, epsilon, 1);
+      return mg_batch_norm(p->image, p->channel, p->channel, p->mean, p->variance, epsilon, 1, 1);
     case 34: return norm_gradient(p, 0);
     case 35: return norm_gradient(p, 1);
     case 36: return mg_unary(MG_GELU, p->matrix, 0, 0);
@@ -1441,7 +1496,7 @@ static void shapes_that_do_not_fit(void **state) {
           "adaptive_pool2d: kind 3 is not the largest or the mean");
   refused(mg_adaptive_pool2d(MG_MAX, x, 0, 1), MG_BAD_ARGUMENT,
           "adaptive_pool2d: a result of 0 x 1 cells");
-  refused(mg_batch_norm(x, b, b, b, b, 1, 0), MG_BAD_SHAPE,
+  refused(mg_batch_norm(x, b, b, b, b, 1, 0, 0), MG_BAD_SHAPE,
           "batch_norm: gain has shape 4, x has 2 channels (shape 1x2x3x3)");
   assert_int_equal(mg_copy(a, b), MG_BAD_SHAPE);
   assert_int_equal(mg_accumulate(a, 1, b, 1), MG_BAD_SHAPE);
@@ -1490,6 +1545,7 @@ int main(void) {
       TEST(adaptive_pool),
       TEST(batch_norm_forward),
       TEST(batch_norm_gradients),
+      TEST(batch_norm_rectified),
       TEST(batch_norm_far_from_zero),
       TEST(adam_follows_the_paper),
       TEST(bits_do_not_depend_on_threads),

@@ -161,8 +161,8 @@ local function give(state, node, gradient, owned, foreign)
   discard(state, gradient, foreign)
 end
 
--- Passes a node's gradient to its inputs.
-local function replay(state, node, gradient)
+-- Passes a node's gradient to its inputs. owned: nobody else holds the gradient, a vjp may write into it.
+local function replay(state, node, gradient, owned)
   local rule = node.rule
   if rule.pullback then
     for i, g in ipairs(rule.pullback(node.o, gradient)) do
@@ -173,10 +173,10 @@ local function replay(state, node, gradient)
   local a, b, c = node.a, node.b, node.c
   local want_a, want_b, want_c = a.id, b and b.id, c and c.id
   local da, db, dc = rule.vjp(gradient, node.handle, a.handle, b and b.handle, c and c.handle, node.o,
-    want_a, want_b, want_c)
-  local foreign = not state.uses[gradient]
-  if want_a then give(state, a, da, da ~= gradient and not rule.shares, da == gradient and foreign) end
-  if want_b then give(state, b, db, db ~= gradient, db == gradient and foreign) end
+    want_a, want_b, want_c, owned)
+  local foreign, shared = not state.uses[gradient], da == db
+  if want_a then give(state, a, da, da ~= gradient and not shared and not rule.shares, da == gradient and foreign) end
+  if want_b then give(state, b, db, db ~= gradient and not shared, db == gradient and foreign) end
   if want_c then give(state, c, dc, dc ~= gradient, dc == gradient and foreign) end
 end
 
@@ -190,13 +190,13 @@ local function run(state, id, spare, mark)
   while state.open > 0 do
     local node = state.node[id]
     if node then
-      local gradient = state.gradient[id]
+      local gradient, owned = state.gradient[id], state.owned[id]
       state.node[id], state.gradient[id], state.owned[id] = nil, nil, nil
       state.open = state.open - 1
       if node.rule == USED then
         check.fail("MG-AUTOGRAD", "backward: this graph was already used; compute the result anew")
       else
-        replay(state, node, gradient)
+        replay(state, node, gradient, owned)
         forget(node)
         release(state, gradient)
         if spare and not spare[node.handle] then core.free_made(node.handle, mark) end

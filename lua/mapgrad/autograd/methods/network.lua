@@ -82,6 +82,8 @@ function methods.adaptive_pool1d(x, kind, length)
 end
 
 --- Normalises x [B, C, ...] per channel; writes mean and variance [C] unless fixed, else reads them.
-function methods.batch_norm(x, gain, bias, mean, variance, epsilon, fixed)
-  return apply3(rules.batch_norm, x, gain, bias, { mean.handle, variance.handle, epsilon, fixed or false })
+-- rectified: relu of the result, in the same pass.
+function methods.batch_norm(x, gain, bias, mean, variance, epsilon, fixed, rectified)
+  return apply3(rules.batch_norm, x, gain, bias,
+    { mean.handle, variance.handle, epsilon, fixed or false, rectified or false })
 end

@@ -74,18 +74,25 @@ return function(add, sample)
   pooling "max"
   pooling "mean"
 
-  --- inputs x, gain, bias; o = {mean, variance, epsilon, fixed}: handles that are written unless fixed
+  --- inputs x, gain, bias; o = {mean, variance, epsilon, fixed, rectified}: handles that are written unless
+  -- fixed
   add {
     name = "batch_norm", inputs = 3,
-    forward = function(x, gain, bias, o) return core.batch_norm(x, gain, bias, o[1], o[2], o[3], o[4]) end,
-    vjp = function(dy, _, x, gain, _, o) return core.batch_norm_vjp(x, gain, o[1], o[2], dy, o[3], o[4]) end,
+    forward = function(x, gain, bias, o) return core.batch_norm(x, gain, bias, o[1], o[2], o[3], o[4], o[5]) end,
+    vjp = function(dy, y, x, gain, _, o, _, _, _, owned)
+      return core.batch_norm_vjp(x, y, gain, o[1], o[2], dy, o[3], o[4], o[5], owned)
+    end,
     sample = function()
-      local function case(shape, fixed)
+      local function case(shape, fixed, rectified)
         local c = shape[2]
         return { { sample(shape, -1, 1), sample({ c }, 0.5, 1.5, 1), sample({ c }, -1, 1, 2) },
-          { sample({ c }, -1, 1, 3).handle, sample({ c }, 0.5, 1, 4).handle, 1e-5, fixed } }
+          { sample({ c }, -1, 1, 3).handle, sample({ c }, 0.5, 1, 4).handle, 1e-5, fixed, rectified } }
       end
-      return { case({ 4, 3, 2, 2 }, false), case({ 4, 3, 2, 2 }, true), case({ 5, 2 }, false), case({ 2, 1, 3 }, true) }
+      return {
+        case({ 4, 3, 2, 2 }, false, false), case({ 4, 3, 2, 2 }, true, false), case({ 5, 2 }, false, false),
+        case({ 2, 1, 3 }, true, false), case({ 3, 2, 3, 3 }, false, true), case({ 4, 3 }, false, true),
+        case({ 2, 3, 2, 5 }, true, true),
+      }
     end,
   }
 end

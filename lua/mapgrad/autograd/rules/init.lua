@@ -1,8 +1,9 @@
 --- The rules table: one row an operation, with its forward function, its vjp and a sample for the check.
 --
--- forward(a, b, c, o) and vjp(dy, y, a, b, c, o, want_a, want_b, want_c) work on handles; rules of one
+-- forward(a, b, c, o) and vjp(dy, y, a, b, c, o, want_a, want_b, want_c, owned) work on handles; rules of one
 -- or two inputs leave the others out of forward. o is the rule's option. vjp returns a gradient for each
--- wanted input. shares: the result of vjp shares storage with dy. A row is installed as a tensor method
+-- wanted input, which may be dy itself; where owned it may write into dy. shares: the result of vjp shares
+-- storage with dy. A row is installed as a tensor method
 -- of its name. sample() lists {inputs, option} with inputs as tensors: every row is checked at each of
 -- them against central differences in double.
 local core = require "mapgrad.real"
