@@ -445,9 +445,10 @@ describe("embedding", function()
 
   it("refuses what is not one of its things", function()
     local layer = nn.embedding(3, 2)
-    assert_fails("MG-INDEX", "index 4 is out of range 1..3", layer, tensor { 1, 4 })
-    assert_fails("MG-INDEX", "index 0 is out of range", layer, tensor { 0 })
-    assert_fails("MG-INDEX", "index 1.5 is out of range", layer, tensor { 1.5 })
+    assert_fails("MG-INDEX", "nn.embedding: 4 is not one of 1..3", layer, tensor { 1, 4 })
+    assert_fails("MG-INDEX", "0 is not one of 1..3", layer, tensor { 0 })
+    assert_fails("MG-INDEX", "1.5 is not one of 1..3", layer, tensor { 1.5 })
+    assert_fails("MG-INDEX", "nan is not one of 1..3", layer, tensor { 0 / 0 })
     assert.same({ 0, 4, 2 }, layer(tensor.zeros(0, 4)):shape())
   end)
 

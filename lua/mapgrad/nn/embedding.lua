@@ -2,10 +2,22 @@
 local check = require "mapgrad.check"
 local initial = require "mapgrad.nn.initial"
 local module = require "mapgrad.nn.module"
+local show = require "mapgrad.show"
 local weight = require "mapgrad.nn.weight"
 
---- Numbers from 1 to count (negative ones count from the end) -> rows of the weight: x [batch...] ->
--- y [batch..., features]. The weight
+-- The entries of x as a list, each an integer from 1 to count.
+local function numbers(x, count)
+  check.value("nn.embedding: input", x, check.tensor)
+  local list = x:to_list()
+  for _, number in ipairs(list) do
+    if not (number >= 1 and number <= count and number == math.floor(number)) then -- also for NaN
+      check.fail("MG-INDEX", "nn.embedding: %s is not one of 1..%d", show.number(number), count)
+    end
+  end
+  return list
+end
+
+--- Numbers from 1 to count -> rows of the weight: x [batch...] -> y [batch..., features]. The weight
 -- [count, features] starts normal with deviation 1, as in PyTorch.
 -- @param count            how many things there are
 -- @param features         of each
@@ -21,10 +33,9 @@ return function(count, features, options)
     title = ("embedding %d x %d"):format(count, features),
     parameters = { { "weight", weight.draw("nn.embedding: initial", o.initial, { count, features }) } },
     forward = function(self, x)
-      check.value("nn.embedding: input", x, check.tensor)
-      local shape = x:shape()
+      local list, shape = numbers(x, count), x:shape()
       shape[#shape + 1] = features
-      return self.weight:take(x:to_list()):reshape(shape)
+      return self.weight:take(list):reshape(shape)
     end,
   }
 end

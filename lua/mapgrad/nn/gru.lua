@@ -16,7 +16,9 @@ local recurrent = require "mapgrad.nn.recurrent"
 -- @param options.bias           whether cells have biases (default true)
 -- @param options.initial        law of the weights, see nn.initial (default: uniform on +-1/sqrt(hidden))
 -- @return a module with the cells layer1, layer1_reverse, layer2, ... as children
--- @usage local y, last = nn.gru(8, 16)(x)
+-- @usage local layer = nn.gru(8, 16)
+-- local y, h = layer(x)
+-- y, h = layer(next_x, h:detach())   -- goes on; gradients stop here
 return function(inputs, hidden, options)
   return recurrent.layer("gru", inputs, hidden, options)
 end
