@@ -425,6 +425,7 @@ typedef enum mg_binary_kind {
   MG_EQUAL,
   MG_NOT_EQUAL,
   MG_POWER, /* a^b as C's pow; vjp for a: b a^(b-1), 0 where b = 0; for b: a^b log a, 0 where a = 0 <= b */
+  MG_ADD_RELU, /* relu(a + b); vjp at 0: 0 */
   MG_BINARY_KINDS
 } mg_binary_kind;
 

@@ -17,7 +17,8 @@
   X(MG_LESS_EQUAL)     \
   X(MG_EQUAL)          \
   X(MG_NOT_EQUAL)      \
-  X(MG_POWER)
+  X(MG_POWER)          \
+  X(MG_ADD_RELU)
 
 /* The first operand wins a maximum or minimum; NaN wins, the first one if both are. */
 INLINED int first_wins(mg_binary_kind kind, mg_real a, mg_real b) {
@@ -35,6 +36,7 @@ INLINED mg_real binary_at(mg_binary_kind kind, mg_real a, mg_real b) {
     case MG_EQUAL: return a == b ? 1 : 0;
     case MG_NOT_EQUAL: return a != b ? 1 : 0;
     case MG_POWER: return pow(a, b);
+    case MG_ADD_RELU: return a + b <= 0 ? 0 : a + b;
     default: return first_wins(kind, a, b) ? a : b;
   }
 }
@@ -55,6 +57,7 @@ INLINED mg_real binary_vjp_at(mg_binary_kind kind, int which, mg_real a, mg_real
     case MG_MAXIMUM:
     case MG_MINIMUM: return first_wins(kind, a, b) != which ? dy : 0;
     case MG_POWER: return power_vjp_at(which, a, b, dy);
+    case MG_ADD_RELU: return a + b <= 0 ? 0 : dy;
     default: return 0; /* comparisons */
   }
 }
@@ -129,7 +132,7 @@ mg_tensor *mg_binary(mg_binary_kind kind, const mg_tensor *a, const mg_tensor *b
       [MG_ADD] = "add",         [MG_SUBTRACT] = "subtract", [MG_MULTIPLY] = "multiply",
       [MG_DIVIDE] = "divide",   [MG_MAXIMUM] = "maximum",   [MG_MINIMUM] = "minimum",
       [MG_LESS] = "lt",         [MG_LESS_EQUAL] = "le",     [MG_EQUAL] = "eq",
-      [MG_NOT_EQUAL] = "ne",    [MG_POWER] = "pow"};
+      [MG_NOT_EQUAL] = "ne",    [MG_POWER] = "pow",         [MG_ADD_RELU] = "add_relu"};
   if (check_kind("binary", (int)kind) != MG_OK) return NULL;
   binary_formula formula = {kind, 0};
   return broadcast(names[kind], (const mg_tensor *[]){a, b}, 2, binary_piece, &formula);

@@ -125,8 +125,8 @@ mg_tensor *mg_batch_norm(const mg_tensor *x, const mg_tensor *gain, const mg_ten
  *   dx = gain r (dy - dbias / count - h dgain / count),
  * where dy counts as 0 where the result was rectified to 0. */
 
-static inline mg_real gradient_at(const norm *n, int is_rectified, int64_t i) {
-  return is_rectified && n->y[i] <= 0 ? 0 : n->dy[i];
+static inline mg_real masked(int is_rectified, mg_real y, mg_real dy) {
+  return is_rectified & (y <= 0) ? 0 : dy;
 }
 
 enum { LANES = 8 };
@@ -138,18 +138,19 @@ static double sum_lanes(const double *lane) {
 /* Adds the sums of dy and of (x - mean) dy over a run to sums[2]; eight lanes each. */
 static inline __attribute__((always_inline)) void run_sums(const norm *n, int is_rectified,
                                                            int64_t at, double mean, double *sums) {
+  const mg_real *x = n->x + at, *y = n->y + at, *dy = n->dy + at;
   double plain[LANES] = {0}, slope[LANES] = {0};
-  int64_t end = at + n->inner, i = at;
-  for (; i + LANES <= end; i += LANES)
-    for (int l = 0; l < LANES; l++) {
-      double dy = (double)gradient_at(n, is_rectified, i + l);
-      plain[l] += dy;
-      slope[l] += ((double)n->x[i + l] - mean) * dy;
-    }
-  for (int l = 0; i + l < end; l++) {
-    double dy = (double)gradient_at(n, is_rectified, i + l);
-    plain[l] += dy;
-    slope[l] += ((double)n->x[i + l] - mean) * dy;
+  int64_t i = 0;
+  for (; i + LANES <= n->inner; i += LANES) {
+    mg_real g[LANES];
+    for (int l = 0; l < LANES; l++) g[l] = masked(is_rectified, y[i + l], dy[i + l]);
+    for (int l = 0; l < LANES; l++) plain[l] += (double)g[l];
+    for (int l = 0; l < LANES; l++) slope[l] += ((double)x[i + l] - mean) * (double)g[l];
+  }
+  for (int l = 0; i + l < n->inner; l++) {
+    double g = (double)masked(is_rectified, y[i + l], dy[i + l]);
+    plain[l] += g;
+    slope[l] += ((double)x[i + l] - mean) * g;
   }
   sums[0] += sum_lanes(plain);
   sums[1] += sum_lanes(slope);
@@ -161,9 +162,9 @@ static void gradient_sums(const norm *n, int64_t c, double *sums) {
   for (int64_t b = 0; b < n->batch; b++) {
     int64_t at = run_of(n, b, c);
     if (n->inner == 1) { /* one entry a run: no lanes for each */
-      double dy = (double)gradient_at(n, n->is_rectified, at);
-      sums[0] += dy;
-      sums[1] += ((double)n->x[at] - mean) * dy;
+      double g = (double)masked(n->is_rectified, n->y[at], n->dy[at]);
+      sums[0] += g;
+      sums[1] += ((double)n->x[at] - mean) * g;
     } else if (n->is_rectified) {
       run_sums(n, 1, at, mean, sums);
     } else {
@@ -172,19 +173,22 @@ static void gradient_sums(const norm *n, int64_t c, double *sums) {
   }
 }
 
+/* dx may be dy. */
 static void input_gradient(const norm *n, int64_t c, double r, double dgain, double dbias) {
   double count = n->count > 0 ? (double)n->count : 1, scale = (double)n->gain[c] * r;
   mg_real times = (mg_real)scale, mean = n->mean[c];
   mg_real level = n->fixed ? 0 : (mg_real)(scale * dbias / count);
   mg_real slope = n->fixed ? 0 : (mg_real)(scale * r * dgain / count);
   for (int64_t b = 0; b < n->batch; b++) {
-    int64_t at = run_of(n, b, c), end = at + n->inner;
+    int64_t at = run_of(n, b, c);
+    const mg_real *x = n->x + at, *y = n->y + at, *dy = n->dy + at;
+    mg_real *dx = n->out + at;
     if (n->is_rectified)
-      for (int64_t i = at; i < end; i++)
-        n->out[i] = times * gradient_at(n, 1, i) - level - slope * (n->x[i] - mean);
+      for (int64_t i = 0; i < n->inner; i++)
+        dx[i] = times * masked(1, y[i], dy[i]) - level - slope * (x[i] - mean);
     else
-      for (int64_t i = at; i < end; i++)
-        n->out[i] = times * n->dy[i] - level - slope * (n->x[i] - mean);
+      for (int64_t i = 0; i < n->inner; i++)
+        dx[i] = times * dy[i] - level - slope * (x[i] - mean);
   }
 }
 

@@ -217,7 +217,7 @@ void open_ops(lua_State *L) {
       [MG_ADD] = "add",         [MG_SUBTRACT] = "subtract", [MG_MULTIPLY] = "multiply",
       [MG_DIVIDE] = "divide",   [MG_MAXIMUM] = "maximum",   [MG_MINIMUM] = "minimum",
       [MG_LESS] = "lt",         [MG_LESS_EQUAL] = "le",     [MG_EQUAL] = "eq",
-      [MG_NOT_EQUAL] = "ne",    [MG_POWER] = "pow"};
+      [MG_NOT_EQUAL] = "ne",    [MG_POWER] = "pow",         [MG_ADD_RELU] = "add_relu"};
   static const char *const reductions[MG_REDUCE_KINDS] = {
       [MG_SUM] = "sum",               [MG_MEAN] = "mean",
       [MG_MAX] = "max",               [MG_MIN] = "min",

@@ -22,12 +22,17 @@ local uniform = load(rawget(_G, "jit") and [[
     return ((x ~ x >> 31) >> 40) * 2.0 ^ -24
   end]])()
 
---- A tensor of f(u) for the elements of a stream.
+--- A tensor of f(u) for the elements of a stream; without a list of them all, which would count as the
+-- process's peak memory.
 function common.input(seed, shape, f)
-  local count, list = 1, {}
-  for _, extent in ipairs(shape) do count = count * extent end
-  for i = 1, count do list[i] = f(uniform(seed, i - 1)) end
-  return mg.tensor(list):reshape(shape)
+  local t, block = mg.tensor.new(shape), 4096
+  local count = t:count()
+  for first = 0, count - 1, block do
+    local list = {}
+    for i = 1, math.min(block, count - first) do list[i] = f(uniform(seed, first + i - 1)) end
+    core.write(t.handle, first, list)
+  end
+  return t
 end
 
 local function status_mb(field)

@@ -306,6 +306,7 @@ static double binary_of(mg_binary_kind kind, double a, double b) {
     case MG_LESS_EQUAL: return a <= b;
     case MG_NOT_EQUAL: return a != b;
     case MG_POWER: return pow(a, b);
+    case MG_ADD_RELU: return a + b > 0 ? a + b : 0;
     default: return a == b;
   }
 }

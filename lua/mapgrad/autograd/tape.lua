@@ -174,9 +174,11 @@ local function replay(state, node, gradient, owned)
   local want_a, want_b, want_c = a.id, b and b.id, c and c.id
   local da, db, dc = rule.vjp(gradient, node.handle, a.handle, b and b.handle, c and c.handle, node.o,
     want_a, want_b, want_c, owned)
-  local foreign, shared = not state.uses[gradient], da == db
+  local foreign, shared = not state.uses[gradient], want_a and want_b and da == db
+  if shared then hold(state, da, foreign and da == gradient) end
   if want_a then give(state, a, da, da ~= gradient and not shared and not rule.shares, da == gradient and foreign) end
   if want_b then give(state, b, db, db ~= gradient and not shared, db == gradient and foreign) end
+  if shared then release(state, da) end
   if want_c then give(state, c, dc, dc ~= gradient, dc == gradient and foreign) end
 end
 

@@ -21,7 +21,7 @@ local function train(self, x, o)
       show.shape(x:shape()))
   end
   local mean, variance = tensor.like(self.mean), tensor.like(self.variance)
-  local y = x:batch_norm(self.gain, self.bias, mean, variance, o.epsilon, false)
+  local y = x:batch_norm(self.gain, self.bias, mean, variance, o.epsilon, false, o.relu)
   self.mean:blend_(1 - o.momentum, mean, o.momentum)
   self.variance:blend_(1 - o.momentum, variance, o.momentum * count / (count - 1))
   return y
@@ -35,24 +35,26 @@ end
 -- @param channels          C
 -- @param options.momentum  weight of the newest batch, 0 to 1 (default 0.1)
 -- @param options.epsilon   added to the variance (default 1e-5)
+-- @param options.relu      relu of the result in the same pass: quicker than nn.relu() after it, and the
+--   result before it is not kept for the gradient (default false)
 -- @return a module with the buffers mean and variance
 return function(channels, options)
   channels = check.value("nn.batch_norm: channels", channels, check.count())
   local o = check.options("nn.batch_norm", options, {
-    momentum = check.not_negative(0.1), epsilon = check.positive(1e-5),
+    momentum = check.not_negative(0.1), epsilon = check.positive(1e-5), relu = check.flag(false),
   })
   if o.momentum > 1 then
     check.fail("MG-ARGUMENT", "nn.batch_norm: momentum: expected a number from 0 to 1, got %g",
       o.momentum)
   end
   return module {
-    title = ("batch_norm %d"):format(channels),
+    title = ("batch_norm %d%s"):format(channels, o.relu and ", relu" or ""),
     parameters = { { "gain", tensor.ones(channels) }, { "bias", tensor.zeros(channels) } },
     buffers = { { "mean", tensor.zeros(channels) }, { "variance", tensor.ones(channels) } },
     forward = function(self, x)
       check_input(x, channels)
       if self.training then return train(self, x, o) end
-      return x:batch_norm(self.gain, self.bias, self.mean, self.variance, o.epsilon, true)
+      return x:batch_norm(self.gain, self.bias, self.mean, self.variance, o.epsilon, true, o.relu)
     end,
   }
 end

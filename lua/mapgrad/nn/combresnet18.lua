@@ -7,7 +7,6 @@ local adaptive_max_pool2d = require "mapgrad.nn.adaptive_max_pool2d"
 local batch_norm = require "mapgrad.nn.batch_norm"
 local channel_mean = require "mapgrad.nn.channel_mean"
 local max_pool2d = require "mapgrad.nn.max_pool2d"
-local relu = require "mapgrad.nn.relu"
 local resnet = require "mapgrad.nn.resnet"
 local sequential = require "mapgrad.nn.sequential"
 
@@ -29,7 +28,7 @@ return function(options)
     normalise = check.optional(check.callable()),
   })
   local layers = {
-    resnet.convolution(o.channels, CHANNELS, 7, 2), batch_norm(CHANNELS), relu(),
+    resnet.convolution(o.channels, CHANNELS, 7, 2), batch_norm(CHANNELS, { relu = true }),
     max_pool2d(3, { stride = 2, pad = 1 }),
     resnet.basic_block(CHANNELS, CHANNELS, 1), resnet.basic_block(CHANNELS, CHANNELS, 1),
     adaptive_max_pool2d(o.rows, o.cols), channel_mean(), abs(),

@@ -3,7 +3,6 @@
 local batch_norm = require "mapgrad.nn.batch_norm"
 local conv2d = require "mapgrad.nn.conv2d"
 local initial = require "mapgrad.nn.initial"
-local relu = require "mapgrad.nn.relu"
 local residual = require "mapgrad.nn.residual"
 local sequential = require "mapgrad.nn.sequential"
 
@@ -29,10 +28,10 @@ function resnet.basic_block(inputs, outputs, stride)
     shortcut = sequential { resnet.convolution(inputs, outputs, 1, stride), batch_norm(outputs) }
   end
   local body = sequential {
-    resnet.convolution(inputs, outputs, 3, stride), batch_norm(outputs), relu(),
+    resnet.convolution(inputs, outputs, 3, stride), batch_norm(outputs, { relu = true }),
     resnet.convolution(outputs, outputs, 3, 1), batch_norm(outputs),
   }
-  return residual(body, { shortcut = shortcut, activation = relu() })
+  return residual(body, { shortcut = shortcut, relu = true })
 end
 
 return resnet

@@ -6,7 +6,6 @@ local batch_norm = require "mapgrad.nn.batch_norm"
 local flatten = require "mapgrad.nn.flatten"
 local linear = require "mapgrad.nn.linear"
 local max_pool2d = require "mapgrad.nn.max_pool2d"
-local relu = require "mapgrad.nn.relu"
 local resnet = require "mapgrad.nn.resnet"
 local sequential = require "mapgrad.nn.sequential"
 
@@ -30,7 +29,7 @@ return function(options)
     classes = check.count(1000), channels = check.count(3), normalise = check.optional(check.callable()),
   })
   local layers = {
-    resnet.convolution(o.channels, 64, 7, 2), batch_norm(64), relu(), max_pool2d(3, { stride = 2, pad = 1 }),
+    resnet.convolution(o.channels, 64, 7, 2), batch_norm(64, { relu = true }), max_pool2d(3, { stride = 2, pad = 1 }),
     stage(64, 64, 1), stage(64, 128, 2), stage(128, 256, 2), stage(256, 512, 2),
     adaptive_mean_pool2d(1, 1), flatten(), linear(512, o.classes),
   }

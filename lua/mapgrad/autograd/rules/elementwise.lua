@@ -105,6 +105,17 @@ return function(add, sample)
   binary("ne", -2, 2)
   binary("pow", 0.5, 2)
 
+  local rectified = binary("add_relu", -2, 2)
+  local rectified_vjp = rectified.vjp
+  -- Where nothing was broadcast, both gradients are the same.
+  function rectified.vjp(dy, y, a, b, c, o, want_a, want_b)
+    if want_a and want_b and core.has_shape_of(dy, a) and core.has_shape_of(dy, b) then
+      local g = core.unary_vjp(core.unary_kinds.relu, y, y, dy)
+      return g, g
+    end
+    return rectified_vjp(dy, y, a, b, c, o, want_a, want_b)
+  end
+
   --- o is the condition, a tensor: it has no gradient
   add {
     name = "where", inputs = 2,
