@@ -1,4 +1,4 @@
-/* The laws of noise, a row each at the end. Drawn in double from the words of counter-based blocks. */
+/* The laws of noise, a row each at the end. Drawn from the words of counter-based blocks. */
 #include <math.h>
 
 #include "base/random.h"
@@ -7,30 +7,17 @@
 
 static const double PI = 3.14159265358979323846;
 
-/* Calls `transform` for pairs of uniforms, one block a pair: entries 2 i and 2 i + 1. */
-static void fill_pairs(const noise_place *place, int64_t first, int64_t last, mg_real *out,
-                       void (*transform)(double u, double v, double result[2])) {
-  for (int64_t i = first; i < last; i += 2) {
-    uint32_t w[4];
-    double result[2];
-    random_words(place->key, (uint32_t)(i / 2), 0, place->sample, place->instance, w);
-    transform(random_open(w[0], w[1]), random_open(w[2], w[3]), result);
-    out[i - first] = (mg_real)result[0];
-    if (i + 1 < last) out[i + 1 - first] = (mg_real)result[1];
-  }
+static void fill(random_law law, const noise_place *at, int64_t first, int64_t last, mg_real *out) {
+  random_place place = {{at->key[0], at->key[1]}, at->sample, at->instance};
+  random_fill(law, &place, first, last, out);
 }
 
 /* ---------------------------------------------------------------- gumbel */
 
-static void gumbel_pair(double u, double v, double result[2]) {
-  result[0] = -log(-log(u));
-  result[1] = -log(-log(v));
-}
-
 static void gumbel_fill(const mg_noise *noise, const noise_place *place, int64_t first,
                         int64_t last, mg_real *out) {
   (void)noise;
-  fill_pairs(place, first, last, out, gumbel_pair);
+  fill(RANDOM_GUMBEL, place, first, last, out);
 }
 
 static void gumbel_cumulants(const mg_noise *noise, double out[4]) {
@@ -43,16 +30,10 @@ static void gumbel_cumulants(const mg_noise *noise, double out[4]) {
 
 /* ---------------------------------------------------------------- normal */
 
-static void normal_pair(double u, double v, double result[2]) {
-  double radius = sqrt(-2 * log(u));
-  result[0] = radius * cos(2 * PI * v);
-  result[1] = radius * sin(2 * PI * v);
-}
-
 static void normal_fill(const mg_noise *noise, const noise_place *place, int64_t first,
                         int64_t last, mg_real *out) {
   (void)noise;
-  fill_pairs(place, first, last, out, normal_pair);
+  fill(RANDOM_NORMAL, place, first, last, out);
 }
 
 static void normal_cumulants(const mg_noise *noise, double out[4]) {
