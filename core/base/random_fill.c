@@ -4,22 +4,18 @@
  * 2 k + 1. Normal entries come in pairs, 8 places apart, made of the words of both. */
 #include "random_lanes.h"
 
-enum { GROUPS = 8, WORDS = 4 * LANES, ENTRIES = WORDS * 4 / (int)sizeof(mg_real) };
+enum { GROUPS = 16, WORDS = 4 * LANES, ENTRIES = WORDS * 4 / (int)sizeof(mg_real) };
 
 /* Words 0 and 2 of blocks, and words 1 and 3, eight by eight. */
+enum { PAIRS = GROUPS * WORDS / 2 };
 typedef struct word_pairs {
-  uint32_t even[GROUPS * WORDS / 2], odd[GROUPS * WORDS / 2];
+  uint32_t words[2][PAIRS];
 } word_pairs;
 
 /* Words of `groups` groups of blocks from group `first` on. */
 static void draw_pairs(const random_place *place, int64_t first, int groups, word_pairs *words) {
-  for (int g = 0; g < groups; g++) {
-    uint64_t block = (uint64_t)(first + g) * LANES;
-    uint32_t *even = words->even + g * WORDS / 2, *odd = words->odd + g * WORDS / 2;
-    uint32_t *const w[4] = {even, odd, even + LANES, odd + LANES};
-    philox_lanes(place->key, (uint32_t)block, (uint32_t)(block >> 32), place->sample,
-                 place->instance, w);
-  }
+  const lanes_out to = {words->words[0], WORDS / 2, {0, PAIRS, LANES, PAIRS + LANES}};
+  philox_lanes(place, (uint64_t)first * LANES, groups, &to);
 }
 
 #ifdef MG_DOUBLE
@@ -38,7 +34,7 @@ static void fill_groups(random_law law, const random_place *place, int64_t first
   word_pairs words;
   int n = groups * ENTRIES;
   draw_pairs(place, first, groups, &words);
-  for (int i = 0; i < n; i++) out[i] = random_open(words.even[i], words.odd[i]);
+  for (int i = 0; i < n; i++) out[i] = random_open(words.words[0][i], words.words[1][i]);
   if (law != RANDOM_NORMAL) {
     for (int i = 0; i < n; i++) out[i] = transform(law, out[i]);
     return;
@@ -53,12 +49,8 @@ static void fill_groups(random_law law, const random_place *place, int64_t first
 #else
 
 static void draw_words(const random_place *place, int64_t first, int groups, uint32_t *words) {
-  for (int g = 0; g < groups; g++, words += WORDS) {
-    uint64_t block = (uint64_t)(first + g) * LANES;
-    uint32_t *const w[4] = {words, words + LANES, words + 2 * LANES, words + 3 * LANES};
-    philox_lanes(place->key, (uint32_t)block, (uint32_t)(block >> 32), place->sample,
-                 place->instance, w);
-  }
+  const lanes_out to = {words, WORDS, {0, LANES, 2 * LANES, 3 * LANES}};
+  philox_lanes(place, (uint64_t)first * LANES, groups, &to);
 }
 
 /* out [2 n] = eight of a, eight of b, eight of a, ...; n is a multiple of 8 */
@@ -71,10 +63,10 @@ static void interleave(const mg_real *a, const mg_real *b, int n, mg_real *out) 
 
 static void fill_normal(const random_place *place, int64_t first, int groups, mg_real *out) {
   word_pairs words;
-  mg_real a[GROUPS * WORDS / 2], b[GROUPS * WORDS / 2];
+  mg_real a[PAIRS], b[PAIRS];
   int n = groups * WORDS / 2;
   draw_pairs(place, first, groups, &words);
-  for (int i = 0; i < n; i++) normal_of(words.even[i], words.odd[i], &a[i], &b[i]);
+  for (int i = 0; i < n; i++) normal_of(words.words[0][i], words.words[1][i], &a[i], &b[i]);
   interleave(a, b, n, out);
 }
 

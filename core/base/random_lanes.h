@@ -11,58 +11,85 @@
 
 enum { LANES = 8 };
 
-/* Word k of the blocks with counters (element + l, attempt, sample, instance), l < 8, goes to
- * w[k][0..7]. element + 7 does not pass 2^32. */
-INLINED void philox_lanes(const uint32_t key[2], uint32_t element, uint32_t attempt, uint32_t sample,
-                          uint32_t instance, uint32_t *const w[4]) {
+/* Where words go: word k of lane l of group g to out[g * stride + offset[k] + l]. */
+typedef struct lanes_out {
+  uint32_t *out;
+  int64_t stride, offset[4];
+} lanes_out;
+
 #ifdef __AVX2__ /* compilers find no way from 64-bit products in a loop to the one instruction */
+
+/* Blocks of `groups` groups of lanes, 1 or 2, keys as for philox_lanes. Items 2 g and 2 g + 1 have the words
+ * of the even and the odd lanes of group g in the low halves of 64 bits. */
+INLINED void philox_items(const __m256i keys[20], const random_place *place, uint64_t block,
+                          int groups, uint32_t *out, const lanes_out *to) {
   const __m256i p = _mm256_set1_epi64x(0xD2511F53), q = _mm256_set1_epi64x(0xCD9E8D57);
-  __m256i a[2], b[2], c[2], d[2]; /* the words, lanes l = 2 i + h in the low halves of item h */
-  for (int h = 0; h < 2; h++) {
-    a[h] = _mm256_add_epi64(_mm256_set1_epi64x(element), _mm256_set_epi64x(6 + h, 4 + h, 2 + h, h));
-    b[h] = _mm256_set1_epi64x(attempt);
-    c[h] = _mm256_set1_epi64x(sample);
-    d[h] = _mm256_set1_epi64x(instance);
+  const __m256i even = _mm256_set_epi64x(6, 4, 2, 0);
+  __m256i w[4][4];
+  for (int i = 0; i < 2 * groups; i++) {
+    int64_t first = (int64_t)(uint32_t)block + LANES * (i / 2) + i % 2;
+    w[0][i] = _mm256_add_epi64(_mm256_set1_epi64x(first), even);
+    w[1][i] = _mm256_set1_epi64x((int64_t)(block >> 32));
+    w[2][i] = _mm256_set1_epi64x(place->sample);
+    w[3][i] = _mm256_set1_epi64x(place->instance);
   }
-  uint32_t k0 = key[0], k1 = key[1];
-  for (int round = 0; round < 10; round++) {
-    __m256i first = _mm256_set1_epi64x(k0), second = _mm256_set1_epi64x(k1);
-    for (int h = 0; h < 2; h++) {
-      __m256i x = _mm256_mul_epu32(a[h], p), y = _mm256_mul_epu32(c[h], q);
-      a[h] = _mm256_xor_si256(_mm256_srli_epi64(y, 32), _mm256_xor_si256(b[h], first));
-      c[h] = _mm256_xor_si256(_mm256_srli_epi64(x, 32), _mm256_xor_si256(d[h], second));
-      b[h] = y;
-      d[h] = x;
+  for (int round = 0; round < 10; round++)
+    for (int i = 0; i < 2 * groups; i++) {
+      __m256i x = _mm256_mul_epu32(w[0][i], p), y = _mm256_mul_epu32(w[2][i], q);
+      w[0][i] = _mm256_xor_si256(_mm256_srli_epi64(y, 32),
+                                 _mm256_xor_si256(w[1][i], keys[2 * round]));
+      w[2][i] = _mm256_xor_si256(_mm256_srli_epi64(x, 32),
+                                 _mm256_xor_si256(w[3][i], keys[2 * round + 1]));
+      w[1][i] = y;
+      w[3][i] = x;
     }
-    k0 += 0x9E3779B9u;
-    k1 += 0xBB67AE85u;
+  for (int g = 0; g < groups; g++)
+    for (int k = 0; k < 4; k++) {
+      __m256i odd = _mm256_slli_epi64(w[k][2 * g + 1], 32);
+      __m256i *place_of_k = (__m256i *)(void *)(out + g * to->stride + to->offset[k]);
+      _mm256_storeu_si256(place_of_k, _mm256_blend_epi32(w[k][2 * g], odd, 0xAA));
+    }
+}
+
+#endif
+
+/* The blocks with counters (block, block >> 32, sample, instance) of a place, from `block` on, a multiple of
+ * 8, in groups of 8. */
+INLINED void philox_lanes(const random_place *place, uint64_t block, int groups,
+                          const lanes_out *to) {
+#ifdef __AVX2__
+  __m256i keys[20];
+  for (uint32_t round = 0; round < 10; round++) {
+    keys[2 * round] = _mm256_set1_epi64x(place->key[0] + round * 0x9E3779B9u);
+    keys[2 * round + 1] = _mm256_set1_epi64x(place->key[1] + round * 0xBB67AE85u);
   }
-  const __m256i *words[4] = {a, b, c, d};
-  for (int k = 0; k < 4; k++) {
-    __m256i odd = _mm256_slli_epi64(words[k][1], 32);
-    _mm256_storeu_si256((__m256i *)(void *)w[k], _mm256_blend_epi32(words[k][0], odd, 0xAA));
-  }
+  int g = 0;
+  for (; g + 2 <= groups; g += 2) /* two at a time keep the processor busy */
+    philox_items(keys, place, block + LANES * (uint64_t)g, 2, to->out + g * to->stride, to);
+  if (g < groups)
+    philox_items(keys, place, block + LANES * (uint64_t)g, 1, to->out + g * to->stride, to);
 #else
-  for (uint32_t l = 0; l < LANES; l++) {
-    uint32_t block[4];
-    random_words(key, element + l, attempt, sample, instance, block);
-    for (int k = 0; k < 4; k++) w[k][l] = block[k];
+  for (int i = 0; i < LANES * groups; i++, block++) {
+    uint32_t words[4];
+    random_words(place->key, (uint32_t)block, (uint32_t)(block >> 32), place->sample,
+                 place->instance, words);
+    for (int k = 0; k < 4; k++)
+      to->out[i / LANES * to->stride + to->offset[k] + i % LANES] = words[k];
   }
 #endif
 }
 
 #ifndef MG_DOUBLE
 
-/* ---- laws from a word of 32 bits, u = (word + 1/2) / 2^32 */
+/* ---- laws from a word of 32 bits */
 
-/* u, the largest of which are the float below 1 */
+/* (m + 1/2) / 2^31, m the upper 31 bits; the largest are the float below 1 */
 INLINED float uniform_of(uint32_t word) {
-  float high = (float)(int32_t)(word >> 16), low = (float)(int32_t)(word & 0xFFFF);
-  float u = fmaf(high, 65536, low + 0.5F) * 0x1p-32F;
+  float u = fmaf((float)(int32_t)(word >> 1), 0x1p-31F, 0x1p-32F);
   return u < 1 - 0x1p-24F ? u : 1 - 0x1p-24F;
 }
 
-/* -log u, as exact near 0 as elsewhere: t is the smaller of u and 1 - u */
+/* -log u, u = (word + 1/2) / 2^32, as exact near u = 1 as elsewhere: t is the smaller of u and 1 - u */
 INLINED float exponential_of(uint32_t word) {
   int is_high = word > 0x7FFFFFFFu;
   int32_t k;
@@ -81,20 +108,22 @@ INLINED float gumbel_of(uint32_t word) {
   return -log_of_parts((float)k, m - 1);
 }
 
-/* Two independent normal numbers (Box, Muller 1958): x in -pi/4..pi/4 from 30 bits of the second word, two
- * bits turn it to any quarter of the circle. */
+/* Two independent normal numbers (Box, Muller 1958): the radius from 31 bits of one word; x in
+ * -pi/4..pi/4 from 30 bits of the other, whose first two turn it to a quarter of the circle. */
 INLINED void normal_of(uint32_t word, uint32_t turn, float *first, float *second) {
-  float radius = sqrtf(2 * exponential_of(word));
-  float signed_radius = float_of_bits(float_bits(radius) | (turn & 0x80000000u));
+  int32_t k;
+  float m = split_power((float)(int32_t)(word >> 1) + 0.5F, &k);
+  float radius = sqrtf(-2 * log_of_parts((float)(k - 31), m - 1)); /* 0 if u rounds to 1 */
+  radius = float_of_bits(float_bits(radius) ^ (turn & 0x80000000u));
   float x = (float)(int32_t)(turn << 2 | 2) * (float)(1.57079632679489661923 * 0x1p-32);
   float z = x * x;
   float s = fmaf(fmaf(-1.9515295891e-4F, z, 8.3321608736e-3F), z, -1.6666654611e-1F);
   s = fmaf(s * z, x, x);
   float c = fmaf(fmaf(2.443315711809948e-5F, z, -1.388731625493765e-3F), z, 4.166664568298827e-2F);
   c = fmaf(c * z, z, fmaf(-0.5F, z, 1));
-  int swaps = (turn & 0x40000000u) != 0;
-  *first = signed_radius * (swaps ? s : c);
-  *second = signed_radius * (swaps ? c : s);
+  int swaps = (int32_t)(turn << 1) < 0;
+  *first = radius * (swaps ? s : c);
+  *second = radius * (swaps ? c : s);
 }
 
 #endif
