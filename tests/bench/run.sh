@@ -42,6 +42,14 @@ lua5.4 chain 10 1 1
 luajit chain 10 1 1
 lua5.4 chain 10 1 1 nograd
 luajit chain 10 1 1 nograd
+luajit ew 1000000 1 1 exp
+luajit ew 1000000 1 1 log
+luajit ew 1000000 1 1 tanh
+luajit ew 1000000 1 1 sigmoid
+luajit rng 1000000 1 1 uniform
+luajit rng 1000000 1 1 normal
+luajit rng 1000000 1 1 gumbel
+luajit rng 1000000 1 1 exponential
 lua5.4 startup require
 luajit startup require
 lua5.4 startup gradient
