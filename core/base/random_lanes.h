@@ -27,9 +27,9 @@ INLINED void philox_items(const __m256i keys[20], const random_place *place, uin
   const __m256i even = _mm256_set_epi64x(6, 4, 2, 0);
   __m256i w[4][4];
   for (int i = 0; i < 2 * groups; i++) {
-    int64_t first = (int64_t)(uint32_t)block + LANES * (i / 2) + i % 2;
-    w[0][i] = _mm256_add_epi64(_mm256_set1_epi64x(first), even);
-    w[1][i] = _mm256_set1_epi64x((int64_t)(block >> 32));
+    uint64_t first = block + LANES * (uint64_t)(i / 2) + (uint64_t)(i % 2);
+    w[0][i] = _mm256_add_epi64(_mm256_set1_epi64x((int64_t)(first & 0xFFFFFFFFu)), even);
+    w[1][i] = _mm256_set1_epi64x((int64_t)(first >> 32));
     w[2][i] = _mm256_set1_epi64x(place->sample);
     w[3][i] = _mm256_set1_epi64x(place->instance);
   }
