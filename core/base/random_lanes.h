@@ -53,8 +53,8 @@ INLINED void philox_items(const __m256i keys[20], const random_place *place, uin
 
 #endif
 
-/* The blocks with counters (block, block >> 32, sample, instance) of a place, from `block` on, a multiple of
- * 8, in groups of 8. */
+/* The blocks with counters (block, block >> 32, sample, instance) of a place, from `block` on, in groups
+ * of 8; a group does not pass a multiple of 2^32. */
 INLINED void philox_lanes(const random_place *place, uint64_t block, int groups,
                           const lanes_out *to) {
 #ifdef __AVX2__
@@ -79,9 +79,19 @@ INLINED void philox_lanes(const random_place *place, uint64_t block, int groups,
 #endif
 }
 
-#ifndef MG_DOUBLE
+/* ---- laws from words of 32 bits */
 
-/* ---- laws from a word of 32 bits */
+#ifdef MG_DOUBLE
+
+INLINED double exponential_of(uint32_t word) { return -log((word + 0.5) * 0x1p-32); }
+
+INLINED void normal_of(uint32_t word, uint32_t turn, double *first, double *second) {
+  double radius = sqrt(2 * exponential_of(word)), angle = 6.283185307179586 * 0x1p-32 * turn;
+  *first = radius * cos(angle);
+  *second = radius * sin(angle);
+}
+
+#else
 
 /* (m + 1/2) / 2^31, m the upper 31 bits; the largest are the float below 1 */
 INLINED float uniform_of(uint32_t word) {
