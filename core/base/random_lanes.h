@@ -83,10 +83,10 @@ INLINED void philox_lanes(const random_place *place, uint64_t block, int groups,
 
 #ifdef MG_DOUBLE
 
-INLINED double exponential_of(uint32_t word) { return -log((word + 0.5) * 0x1p-32); }
+INLINED double log_of_word(uint32_t word) { return log((word + 0.5) * 0x1p-32); }
 
 INLINED void normal_of(uint32_t word, uint32_t turn, double *first, double *second) {
-  double radius = sqrt(2 * exponential_of(word)), angle = 6.283185307179586 * 0x1p-32 * turn;
+  double radius = sqrt(-2 * log_of_word(word)), angle = 6.283185307179586 * 0x1p-32 * turn;
   *first = radius * cos(angle);
   *second = radius * sin(angle);
 }
@@ -118,19 +118,24 @@ INLINED float gumbel_of(uint32_t word) {
   return -log_of_parts((float)k, m - 1);
 }
 
+/* log((m + 1/2) / 2^31), m the upper 31 bits; 0 where that rounds to 1 */
+INLINED float log_of_word(uint32_t word) {
+  int32_t k;
+  float m = split_power((float)(int32_t)(word >> 1) + 0.5F, &k);
+  return log_of_parts((float)(k - 31), m - 1);
+}
+
 /* Two independent normal numbers (Box, Muller 1958): the radius from 31 bits of one word; x in
  * -pi/4..pi/4 from 30 bits of the other, whose first two turn it to a quarter of the circle. */
 INLINED void normal_of(uint32_t word, uint32_t turn, float *first, float *second) {
-  int32_t k;
-  float m = split_power((float)(int32_t)(word >> 1) + 0.5F, &k);
-  float radius = sqrtf(-2 * log_of_parts((float)(k - 31), m - 1)); /* 0 if u rounds to 1 */
+  float radius = sqrtf(-2 * log_of_word(word));
   radius = float_of_bits(float_bits(radius) ^ (turn & 0x80000000u));
   float x = (float)(int32_t)(turn << 2 | 2) * (float)(1.57079632679489661923 * 0x1p-32);
   float z = x * x;
   float s = fmaf(fmaf(-1.9515295891e-4F, z, 8.3321608736e-3F), z, -1.6666654611e-1F);
   s = fmaf(s * z, x, x);
   float c = fmaf(fmaf(2.443315711809948e-5F, z, -1.388731625493765e-3F), z, 4.166664568298827e-2F);
-  c = fmaf(c * z, z, fmaf(-0.5F, z, 1));
+  c = fmaf(fmaf(c, z, -0.5F), z, 1);
   int swaps = (int32_t)(turn << 1) < 0;
   *first = radius * (swaps ? s : c);
   *second = radius * (swaps ? c : s);

@@ -78,8 +78,8 @@ INLINED int gamma_try(gamma_law law, uint32_t w0, uint32_t w1, uint32_t w2, uint
   normal_of(w0, w1, &x, &unused);
   mg_real v = 1 + law.c * x, cube = v * v * v;
   mg_real bound = (mg_real)0.5 * x * x + law.d * (1 - cube + 3 * real_log(v)); /* NaN for v < 0 */
-  *value = law.d * cube * real_exp(-law.power * exponential_of(w3));
-  return -exponential_of(w2) < bound;
+  *value = law.d * cube * real_exp(law.power * log_of_word(w3));
+  return log_of_word(w2) < bound;
 }
 
 /* The variate of entry j from attempts first_try, first_try + 1, ..., one by one. */
