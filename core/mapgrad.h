@@ -82,7 +82,9 @@ void mg_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]
 uint64_t mg_stream(const char *name);
 /* count numbers uniform on the open interval (0, 1). */
 mg_status mg_random_uniform(const mg_draw *draw, mg_real *out, int64_t count);
-/* count independent standard normal numbers. */
+/* count independent numbers of the standard exponential, Gumbel's and the standard normal law. */
+mg_status mg_random_exponential(const mg_draw *draw, mg_real *out, int64_t count);
+mg_status mg_random_gumbel(const mg_draw *draw, mg_real *out, int64_t count);
 mg_status mg_random_normal(const mg_draw *draw, mg_real *out, int64_t count);
 /* A random order of 0..count-1 (Fisher-Yates). count < 2^31. MG_BAD_ARGUMENT. */
 mg_status mg_random_order(const mg_draw *draw, int64_t *out, int64_t count);

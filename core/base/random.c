@@ -1,8 +1,6 @@
 /* Philox4x32-10: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", 2011. */
 #include "random.h"
 
-#include <math.h>
-
 #include "interrupt.h"
 #include "parallel.h"
 #include "status.h"
@@ -55,59 +53,37 @@ double random_open(uint32_t high, uint32_t low) {
 }
 
 typedef struct fill {
-  uint32_t key[2];
+  random_law law;
+  random_place place;
   mg_real *out;
 } fill;
 
-/* Two uniforms (one for each entry of a pair) from one block. */
-static void pair(const fill *f, int64_t i, double *a, double *b) {
-  uint32_t w[4];
-  random_words(f->key, (uint32_t)i, (uint32_t)(i >> 32), 0, 0, w);
-  *a = random_open(w[0], w[1]);
-  *b = random_open(w[2], w[3]);
-}
-
-/* A real on (0, 1), also where rounding to float would give 0 or 1. */
-static mg_real open_real(double u) {
-  mg_real r = (mg_real)u;
-  if (r >= 1) return (mg_real)(1 - (sizeof(mg_real) == 4 ? 0x1p-24 : 0x1p-53));
-  return r;
-}
-
-static mg_status fill_uniform(void *job, int64_t first, int64_t last) {
+static mg_status fill_chunk(void *job, int64_t first, int64_t last) {
   const fill *f = job;
-  for (int64_t i = first; i < last; i += 2) { /* chunks start at even entries */
-    double a, b;
-    pair(f, i / 2, &a, &b);
-    f->out[i] = open_real(a);
-    if (i + 1 < last) f->out[i + 1] = open_real(b);
-  }
+  random_fill(f->law, &f->place, first, last, f->out + first);
   return MG_OK;
 }
 
-/* Box and Muller 1958. */
-static mg_status fill_normal(void *job, int64_t first, int64_t last) {
-  const fill *f = job;
-  for (int64_t i = first; i < last; i += 2) {
-    double a, b;
-    pair(f, i / 2, &a, &b);
-    double radius = sqrt(-2 * log(a)), angle = 6.283185307179586 * b;
-    f->out[i] = (mg_real)(radius * cos(angle));
-    if (i + 1 < last) f->out[i + 1] = (mg_real)(radius * sin(angle));
-  }
-  return MG_OK;
+static mg_status fill_all(random_law law, const mg_draw *draw, mg_real *out, int64_t count) {
+  fill f = {.law = law, .out = out};
+  random_key(draw, f.place.key);
+  return parallel_for(count, GRAIN, fill_chunk, &f);
 }
 
 mg_status mg_random_uniform(const mg_draw *draw, mg_real *out, int64_t count) {
-  fill f = {.out = out};
-  random_key(draw, f.key);
-  return parallel_for(count, GRAIN, fill_uniform, &f);
+  return fill_all(RANDOM_UNIFORM, draw, out, count);
+}
+
+mg_status mg_random_exponential(const mg_draw *draw, mg_real *out, int64_t count) {
+  return fill_all(RANDOM_EXPONENTIAL, draw, out, count);
+}
+
+mg_status mg_random_gumbel(const mg_draw *draw, mg_real *out, int64_t count) {
+  return fill_all(RANDOM_GUMBEL, draw, out, count);
 }
 
 mg_status mg_random_normal(const mg_draw *draw, mg_real *out, int64_t count) {
-  fill f = {.out = out};
-  random_key(draw, f.key);
-  return parallel_for(count, GRAIN, fill_normal, &f);
+  return fill_all(RANDOM_NORMAL, draw, out, count);
 }
 
 /* A uniform integer on 0..bound-1 without bias (Lemire 2019): retries come from further attempts. */

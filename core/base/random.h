@@ -13,4 +13,25 @@ void random_words(const uint32_t key[2], uint32_t element, uint32_t attempt, uin
 /* A double on the open interval (0, 1) with 52 random bits. */
 double random_open(uint32_t high, uint32_t low);
 
+/* Standard laws: uniform on (0, 1), exponential, Gumbel's, normal. */
+typedef enum random_law {
+  RANDOM_UNIFORM,
+  RANDOM_EXPONENTIAL,
+  RANDOM_GUMBEL,
+  RANDOM_NORMAL
+} random_law;
+
+/* Where a row of numbers stands: a sample of an instance, in the draw of a key. */
+typedef struct random_place {
+  uint32_t key[2], sample, instance;
+} random_place;
+
+/* out [last - first]: entries first..last-1 of a place, each a function of the place and its number alone.
+ * In float an entry is made of 32 bits: uniforms are multiples of 2^-33 below 2^-8, then floats below 1;
+ * exponential entries reach from 2^-33 to 22.9, Gumbel's from -3.1 to 22.9, normal ones from -6.7 to 6.7:
+ * each end is one the law passes once in 10^9.6 entries (normal: 10^10.8). In double an entry is made of
+ * 52 bits: exponential to 36.7, normal to 8.5. */
+void random_fill(random_law law, const random_place *place, int64_t first, int64_t last,
+                 mg_real *out);
+
 #endif

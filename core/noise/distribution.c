@@ -1,36 +1,27 @@
-/* The laws of noise, a row each at the end. Drawn in double from the words of counter-based blocks. */
+/* The laws of noise, a row each at the end. Drawn from the words of counter-based blocks. */
 #include <math.h>
 
-#include "base/random.h"
+#include "base/random_lanes.h"
 #include "base/status.h"
 #include "noise.h"
 
 static const double PI = 3.14159265358979323846;
 
-/* Calls `transform` for pairs of uniforms, one block a pair: entries 2 i and 2 i + 1. */
-static void fill_pairs(const noise_place *place, int64_t first, int64_t last, mg_real *out,
-                       void (*transform)(double u, double v, double result[2])) {
-  for (int64_t i = first; i < last; i += 2) {
-    uint32_t w[4];
-    double result[2];
-    random_words(place->key, (uint32_t)(i / 2), 0, place->sample, place->instance, w);
-    transform(random_open(w[0], w[1]), random_open(w[2], w[3]), result);
-    out[i - first] = (mg_real)result[0];
-    if (i + 1 < last) out[i + 1 - first] = (mg_real)result[1];
-  }
+static random_place place_of(const noise_place *at) {
+  return (random_place){{at->key[0], at->key[1]}, at->sample, at->instance};
+}
+
+static void fill(random_law law, const noise_place *at, int64_t first, int64_t last, mg_real *out) {
+  random_place place = place_of(at);
+  random_fill(law, &place, first, last, out);
 }
 
 /* ---------------------------------------------------------------- gumbel */
 
-static void gumbel_pair(double u, double v, double result[2]) {
-  result[0] = -log(-log(u));
-  result[1] = -log(-log(v));
-}
-
 static void gumbel_fill(const mg_noise *noise, const noise_place *place, int64_t first,
                         int64_t last, mg_real *out) {
   (void)noise;
-  fill_pairs(place, first, last, out, gumbel_pair);
+  fill(RANDOM_GUMBEL, place, first, last, out);
 }
 
 static void gumbel_cumulants(const mg_noise *noise, double out[4]) {
@@ -43,16 +34,10 @@ static void gumbel_cumulants(const mg_noise *noise, double out[4]) {
 
 /* ---------------------------------------------------------------- normal */
 
-static void normal_pair(double u, double v, double result[2]) {
-  double radius = sqrt(-2 * log(u));
-  result[0] = radius * cos(2 * PI * v);
-  result[1] = radius * sin(2 * PI * v);
-}
-
 static void normal_fill(const mg_noise *noise, const noise_place *place, int64_t first,
                         int64_t last, mg_real *out) {
   (void)noise;
-  fill_pairs(place, first, last, out, normal_pair);
+  fill(RANDOM_NORMAL, place, first, last, out);
 }
 
 static void normal_cumulants(const mg_noise *noise, double out[4]) {
@@ -76,38 +61,73 @@ static mg_status gamma_prepare(mg_noise *noise, const settings *given) {
   return MG_OK;
 }
 
-/* A uniform on (0, 1) from one word. */
-static double coarse(uint32_t word) { return (word + 0.5) * 0x1p-32; }
+/* Gamma(shape, 1) as Marsaglia, Tsang 2000 for shape + 1, times U^(1/shape). */
+typedef struct gamma_law {
+  mg_real d, c, power; /* 1 / shape */
+} gamma_law;
 
-/* Gamma(shape, 1) for shape > 0, from attempts first_try, first_try + 1, ... of entry j: Marsaglia, Tsang
- * 2000 for shape + 1, times U^(1/shape). */
-static double gamma_variate(const noise_place *place, uint32_t j, uint32_t first_try, double shape) {
-  double d = shape + 1 - 1.0 / 3, c = 1 / sqrt(9 * d);
-  for (uint32_t try = 0; try < MOST_TRIES; try++) { /* each accepted with probability above 0.95 */
+static gamma_law gamma_of(double shape) {
+  double d = shape + 1 - 1.0 / 3;
+  return (gamma_law){(mg_real)d, (mg_real)(1 / sqrt(9 * d)), (mg_real)(1 / shape)};
+}
+
+/* One attempt from the four words of a block. Returns whether it is accepted: with probability above 0.95. */
+INLINED int gamma_try(gamma_law law, uint32_t w0, uint32_t w1, uint32_t w2, uint32_t w3,
+                      mg_real *value) {
+  mg_real x, unused;
+  normal_of(w0, w1, &x, &unused);
+  mg_real v = 1 + law.c * x, cube = v * v * v;
+  mg_real bound = (mg_real)0.5 * x * x + law.d * (1 - cube + 3 * real_log(v)); /* NaN for v < 0 */
+  *value = law.d * cube * real_exp(law.power * log_of_word(w3));
+  return log_of_word(w2) < bound;
+}
+
+/* The variate of entry j from attempts first_try, first_try + 1, ..., one by one. */
+static mg_real gamma_retry(gamma_law law, const random_place *place, uint32_t j,
+                           uint32_t first_try) {
+  for (uint32_t try = 0; try < MOST_TRIES - 1; try++) {
     uint32_t w[4];
+    mg_real value;
     random_words(place->key, j, first_try + try, place->sample, place->instance, w);
-    double x = sqrt(-2 * log(coarse(w[0]))) * cos(2 * PI * coarse(w[1]));
-    double v = 1 + c * x, u = coarse(w[2]);
-    if (v <= 0) continue;
-    v = v * v * v;
-    if (u < 1 - 0.0331 * x * x * x * x || log(u) < 0.5 * x * x + d * (1 - v + log(v)))
-      return d * v * pow(coarse(w[3]), 1 / shape);
+    if (gamma_try(law, w[0], w[1], w[2], w[3], &value)) return value;
   }
-  return shape; /* its mean; probability below 1e-300 */
+  return 1 / law.power; /* its mean; probability below 1e-300 */
+}
+
+enum { BATCH = 128 }; /* a multiple of LANES */
+
+/* values [BATCH]: the variates of entries first..first+n-1, and more up to a multiple of LANES. Nearly all
+ * are made side by side from the first attempt. */
+static void gamma_batch(gamma_law law, const random_place *place, int64_t first, int n,
+                        uint32_t first_try, mg_real *values) {
+  uint32_t w[4][BATCH];
+  int32_t accepted[BATCH];
+  int groups = (n + LANES - 1) / LANES;
+  const lanes_out to = {w[0], LANES, {0, BATCH, 2 * BATCH, 3 * BATCH}};
+  philox_lanes(place, (uint64_t)first_try << 32 | (uint32_t)first, groups, &to);
+  for (int i = 0; i < groups * LANES; i++)
+    accepted[i] = gamma_try(law, w[0][i], w[1][i], w[2][i], w[3][i], &values[i]);
+  for (int i = 0; i < n; i++)
+    if (!accepted[i]) values[i] = gamma_retry(law, place, (uint32_t)(first + i), first_try + 1);
 }
 
 /* Niepert, Minervini, Franceschi 2021, Lemma 1: (tau / k) (sum_i Gamma(1/k, scale k/i) - ln terms). */
-static void gamma_fill(const mg_noise *noise, const noise_place *place, int64_t first, int64_t last,
+static void gamma_fill(const mg_noise *noise, const noise_place *at, int64_t first, int64_t last,
                        mg_real *out) {
-  double k = noise->values[GAMMA_K], tau = noise->values[GAMMA_TAU];
+  double k = noise->values[GAMMA_K], tau = noise->values[GAMMA_TAU], sum[BATCH];
   int terms = (int)noise->values[GAMMA_TERMS], inverse = noise->values[GAMMA_INVERSE] != 0;
-  for (int64_t j = first; j < last; j++) {
-    double sum = 0;
+  gamma_law law = gamma_of(1 / k);
+  random_place place = place_of(at);
+  for (int64_t j = first; j < last; j += BATCH) {
+    int n = (int)(last - j < BATCH ? last - j : BATCH);
+    mg_real values[BATCH];
+    for (int l = 0; l < n; l++) sum[l] = 0;
     for (int i = 1; i <= terms; i++) {
       double scale = inverse ? i / k : k / i;
-      sum += scale * gamma_variate(place, (uint32_t)j, (uint32_t)i * MOST_TRIES, 1 / k);
+      gamma_batch(law, &place, j, n, (uint32_t)i * MOST_TRIES, values);
+      for (int l = 0; l < n; l++) sum[l] += scale * (double)values[l];
     }
-    out[j - first] = (mg_real)(tau * (sum - log(terms)) / k);
+    for (int l = 0; l < n; l++) out[j - first + l] = (mg_real)(tau * (sum[l] - log(terms)) / k);
   }
 }
 

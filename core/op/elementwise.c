@@ -91,7 +91,7 @@ INLINED mg_real unary_vjp_at(mg_unary_kind kind, mg_real x, mg_real y, mg_real d
     case MG_COS: return -dy * sin(x);
     case MG_ELU: return x > 0 ? dy : dy * p * real_exp(x);
     case MG_LEAKY_RELU: return x > 0 ? dy : dy * p;
-    case MG_CLAMP: return (x >= p) & (x <= q) ? dy : 0;
+    case MG_CLAMP: return x >= p && x <= q ? dy : 0;
     default: return 0; /* MG_SIGN, MG_FLOOR */
   }
 }

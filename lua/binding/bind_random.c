@@ -11,6 +11,10 @@ static int random_into(lua_State *L, mg_status (*draw)(const mg_draw *, mg_real 
 /* random_uniform(h, seed, stream, index): fills h */
 static int random_uniform(lua_State *L) { return random_into(L, mg_random_uniform); }
 
+static int random_exponential(lua_State *L) { return random_into(L, mg_random_exponential); }
+
+static int random_gumbel(lua_State *L) { return random_into(L, mg_random_gumbel); }
+
 static int random_normal(lua_State *L) { return random_into(L, mg_random_normal); }
 
 /* random_order(count, seed, stream, index) -> list, from 1 */
@@ -43,6 +47,8 @@ static int philox(lua_State *L) {
 
 void open_random(lua_State *L) {
   static const luaL_Reg functions[] = {{"random_uniform", random_uniform},
+                                       {"random_exponential", random_exponential},
+                                       {"random_gumbel", random_gumbel},
                                        {"random_normal", random_normal},
                                        {"random_order", random_order},
                                        {"philox", philox},

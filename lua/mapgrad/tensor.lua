@@ -120,6 +120,16 @@ function tensor.normal(...)
   return drawn(core.random_normal, ...)
 end
 
+--- Standard exponential entries, arguments as for tensor.uniform.
+function tensor.exponential(...)
+  return drawn(core.random_exponential, ...)
+end
+
+--- Entries of the standard Gumbel law, arguments as for tensor.uniform.
+function tensor.gumbel(...)
+  return drawn(core.random_gumbel, ...)
+end
+
 --- A tensor of t's shape, entries unset.
 function tensor.like(t)
   return wrap(core.new(core.shape(t.handle)))
@@ -270,6 +280,16 @@ end
 function methods.fill_(t, value)
   core.fill(t.handle, value)
   return t
+end
+
+-- t:uniform_(stream): the draws of tensor.uniform into t, from the stream "data" or another.
+for _, law in ipairs { "uniform", "exponential", "gumbel", "normal" } do
+  local fill = core["random_" .. law]
+  methods[law .. "_"] = function(t, stream)
+    local draw = random.draw(stream or "data")
+    fill(t.handle, draw.seed, draw.stream, draw.index)
+    return t
+  end
 end
 
 --- Entries of u, which has the same shape.

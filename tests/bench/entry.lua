@@ -138,4 +138,21 @@ function run.softmax()
   end, product(y, x))
 end
 
+-- One function of n numbers into a given result.
+function run.ew()
+  variant = variant or "exp"
+  local x, y = common.input(14, { n }, function(u) return 0.1 + 0.9 * u end), tensor.new(n)
+  local f = y[variant .. "_"]
+  local check = x[variant](x):sum():item()
+  common.run({ workload = "ew", n = n, batch = 1, variant = variant }, function() f(y, x) end, check)
+end
+
+-- n random numbers into a given tensor.
+function run.rng()
+  variant = variant or "normal"
+  local x = tensor.new(n)
+  local fill = x[variant .. "_"]
+  common.run({ workload = "rng", n = n, batch = 1, variant = variant }, function() fill(x) end)
+end
+
 run[workload]()

@@ -52,6 +52,14 @@ luajit conv3 24 70 1 fwd
 luajit conv3 24 70 1
 luajit conv3 24 70 2
 luajit softmax 400 100 1
+luajit ew 1000000 1 1 exp
+luajit ew 1000000 1 1 log
+luajit ew 1000000 1 1 tanh
+luajit ew 1000000 1 1 sigmoid
+luajit rng 1000000 1 1 uniform
+luajit rng 1000000 1 1 normal
+luajit rng 1000000 1 1 gumbel
+luajit rng 1000000 1 1 exponential
 lua5.4 startup require
 luajit startup require
 lua5.4 startup gradient

@@ -207,7 +207,7 @@ static void unary_forward(void **state) {
       double exact = unary_of(kind, at(x, i)), got = at(y, i);
       if (fabs(exact) > 1e38) exact = (double)(mg_real)exact; /* may overflow */
       if (isnan(exact) ? isnan(got) : got == exact) continue;
-      double units = kind == MG_GELU && mg_real_bytes() == 8 ? 4 + at(x, i) * at(x, i) : 4;
+      double units = kind == MG_GELU && mg_real_bytes() == 8 ? 4 + 2 * at(x, i) * at(x, i) : 4;
       if (!(fabs(got - exact) <= units * unit * fabs(exact) + 1e-37))
         fail_msg("unary %d of %.9g is %.9g, expected %.9g", kind, at(x, i), got, exact);
     }

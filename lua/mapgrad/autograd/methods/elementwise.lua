@@ -8,8 +8,8 @@ local tensor = require "mapgrad.tensor"
 local methods, Tensor, apply1, apply2 = tensor.methods, tensor.metatable, tape.apply1, tape.apply2
 
 for _, name in ipairs {
-  "abs", "exp", "log", "sqrt", "square", "relu", "sigmoid", "softplus", "tanh", "sign", "expm1", "log1p", "rsqrt", "erf",
-  "gelu", "sin", "cos", "floor",
+  "abs", "exp", "log", "sqrt", "square", "relu", "sigmoid", "softplus", "tanh", "sign", "expm1", "log1p", "rsqrt",
+  "erf", "gelu", "sin", "cos", "floor",
 } do
   local rule, kind = rules[name], core.unary_kinds[name]
   methods[name] = function(x) return apply1(rule, x) end

@@ -126,8 +126,9 @@ return function(add, sample)
     sample = function()
       local samples = {}
       for _, shapes in ipairs {
-        { { 3, 4 }, { 3, 4 }, { 3, 4 } }, { { 4 }, { 3, 4 }, {} }, { { 3, 1 }, {}, { 4 } }, { { 2, 1, 3 }, { 4, 1 }, { 3 } },
-        { {}, { 2 }, { 3, 1 } }, { { 1 }, { 1 }, { 1 } }, { { 0, 2 }, { 2 }, { 1 } }, { { 1, 2 }, { 1, 1 }, { 3, 2 } },
+        { { 3, 4 }, { 3, 4 }, { 3, 4 } }, { { 4 }, { 3, 4 }, {} }, { { 3, 1 }, {}, { 4 } },
+        { { 2, 1, 3 }, { 4, 1 }, { 3 } }, { {}, { 2 }, { 3, 1 } }, { { 1 }, { 1 }, { 1 } },
+        { { 0, 2 }, { 2 }, { 1 } }, { { 1, 2 }, { 1, 1 }, { 3, 2 } },
       } do
         local condition = tensor.wrap(core.unary(core.unary_kinds.floor, sample(shapes[1], 0, 1.9).handle))
         samples[#samples + 1] = { { sample(shapes[2], -2, 2), sample(shapes[3], -2, 2, 1) }, condition }

@@ -1,0 +1,120 @@
+/* Rows of numbers from one place of a draw: words of many blocks first, then loops over them. Blocks come
+ * in groups of eight, with 32 entries in float (a word each), 16 in double (two words each): entry
+ * 32 g + 8 k + l is made of word k of block 8 g + l; in double entry 16 g + 8 k + l of words 2 k and
+ * 2 k + 1. Normal entries come in pairs, 8 places apart, made of the words of both. */
+#include "random_lanes.h"
+
+enum { GROUPS = 16, WORDS = 4 * LANES, ENTRIES = WORDS * 4 / (int)sizeof(mg_real) };
+
+/* Words 0 and 2 of blocks, and words 1 and 3, eight by eight. */
+enum { PAIRS = GROUPS * WORDS / 2 };
+typedef struct word_pairs {
+  uint32_t words[2][PAIRS];
+} word_pairs;
+
+/* Words of `groups` groups of blocks from group `first` on. */
+static void draw_pairs(const random_place *place, int64_t first, int groups, word_pairs *words) {
+  const lanes_out to = {words->words[0], WORDS / 2, {0, PAIRS, LANES, PAIRS + LANES}};
+  philox_lanes(place, (uint64_t)first * LANES, groups, &to);
+}
+
+#ifdef MG_DOUBLE
+
+static mg_real transform(random_law law, double u) {
+  switch (law) {
+    case RANDOM_UNIFORM: return u;
+    case RANDOM_EXPONENTIAL: return -log(u);
+    default: return -log(-log(u));
+  }
+}
+
+/* All entries of `groups` groups from group `first` on. */
+static void fill_groups(random_law law, const random_place *place, int64_t first, int groups,
+                        mg_real *out) {
+  word_pairs words;
+  int n = groups * ENTRIES;
+  draw_pairs(place, first, groups, &words);
+  for (int i = 0; i < n; i++) out[i] = random_open(words.words[0][i], words.words[1][i]);
+  if (law != RANDOM_NORMAL) {
+    for (int i = 0; i < n; i++) out[i] = transform(law, out[i]);
+    return;
+  }
+  for (int i = 0; i < n; i += i % LANES == LANES - 1 ? LANES + 1 : 1) {
+    double radius = sqrt(-2 * log(out[i])), angle = 6.283185307179586 * out[i + LANES];
+    out[i] = radius * cos(angle);
+    out[i + LANES] = radius * sin(angle);
+  }
+}
+
+#else
+
+static void draw_words(const random_place *place, int64_t first, int groups, uint32_t *words) {
+  const lanes_out to = {words, WORDS, {0, LANES, 2 * LANES, 3 * LANES}};
+  philox_lanes(place, (uint64_t)first * LANES, groups, &to);
+}
+
+/* out [2 n] = eight of a, eight of b, eight of a, ...; n is a multiple of 8 */
+static void interleave(const mg_real *a, const mg_real *b, int n, mg_real *out) {
+  for (int i = 0; i < n; i += LANES) {
+    memcpy(out + 2 * i, a + i, LANES * sizeof *out);
+    memcpy(out + 2 * i + LANES, b + i, LANES * sizeof *out);
+  }
+}
+
+static void fill_normal(const random_place *place, int64_t first, int groups, mg_real *out) {
+  word_pairs words;
+  mg_real a[PAIRS], b[PAIRS];
+  int n = groups * WORDS / 2;
+  draw_pairs(place, first, groups, &words);
+  for (int i = 0; i < n; i++) normal_of(words.words[0][i], words.words[1][i], &a[i], &b[i]);
+  interleave(a, b, n, out);
+}
+
+/* All entries of `groups` groups from group `first` on. */
+static void fill_groups(random_law law, const random_place *place, int64_t first, int groups,
+                        mg_real *out) {
+  if (law == RANDOM_NORMAL) {
+    fill_normal(place, first, groups, out);
+    return;
+  }
+  uint32_t words[GROUPS * WORDS];
+  int n = groups * ENTRIES;
+  draw_words(place, first, groups, words);
+  switch (law) {
+    case RANDOM_UNIFORM:
+      for (int i = 0; i < n; i++) out[i] = uniform_of(words[i]);
+      break;
+    case RANDOM_EXPONENTIAL:
+      for (int i = 0; i < n; i++) out[i] = exponential_of(words[i]);
+      break;
+    default:
+      for (int i = 0; i < n; i++) out[i] = gumbel_of(words[i]);
+  }
+}
+
+#endif
+
+/* The group that entry `first` is in, as far as last. Returns the first entry after it. */
+static int64_t fill_part(random_law law, const random_place *place, int64_t first, int64_t last,
+                         mg_real *out) {
+  mg_real whole[ENTRIES];
+  int64_t group = first / ENTRIES, end = (group + 1) * ENTRIES;
+  if (end > last) end = last;
+  fill_groups(law, place, group, 1, whole);
+  memcpy(out, whole + first % ENTRIES, (size_t)(end - first) * sizeof *out);
+  return end;
+}
+
+void random_fill(random_law law, const random_place *place, int64_t first, int64_t last,
+                 mg_real *out) {
+  for (int64_t i = first; i < last;) {
+    int64_t groups = (last - i) / ENTRIES;
+    if (groups > GROUPS) groups = GROUPS;
+    if (i % ENTRIES != 0 || groups == 0) {
+      i = fill_part(law, place, i, last, out + (i - first));
+    } else {
+      fill_groups(law, place, i / ENTRIES, (int)groups, out + (i - first));
+      i += groups * ENTRIES;
+    }
+  }
+}

@@ -1,0 +1,145 @@
+/* Eight blocks of Philox4x32-10 side by side, and words made into numbers, as inline code for loops that
+ * become vector code. */
+#ifndef RANDOM_LANES_H
+#define RANDOM_LANES_H
+#ifdef __AVX2__
+#include <immintrin.h>
+#endif
+
+#include "random.h"
+#include "real_math.h"
+
+enum { LANES = 8 };
+
+/* Where words go: word k of lane l of group g to out[g * stride + offset[k] + l]. */
+typedef struct lanes_out {
+  uint32_t *out;
+  int64_t stride, offset[4];
+} lanes_out;
+
+#ifdef __AVX2__ /* compilers find no way from 64-bit products in a loop to the one instruction */
+
+/* Blocks of `groups` groups of lanes, 1 or 2, keys as for philox_lanes. Items 2 g and 2 g + 1 have the words
+ * of the even and the odd lanes of group g in the low halves of 64 bits. */
+INLINED void philox_items(const __m256i keys[20], const random_place *place, uint64_t block,
+                          int groups, uint32_t *out, const lanes_out *to) {
+  const __m256i p = _mm256_set1_epi64x(0xD2511F53), q = _mm256_set1_epi64x(0xCD9E8D57);
+  const __m256i even = _mm256_set_epi64x(6, 4, 2, 0);
+  __m256i w[4][4];
+  for (int i = 0; i < 2 * groups; i++) {
+    uint64_t first = block + LANES * (uint64_t)(i / 2) + (uint64_t)(i % 2);
+    w[0][i] = _mm256_add_epi64(_mm256_set1_epi64x((int64_t)(first & 0xFFFFFFFFu)), even);
+    w[1][i] = _mm256_set1_epi64x((int64_t)(first >> 32));
+    w[2][i] = _mm256_set1_epi64x(place->sample);
+    w[3][i] = _mm256_set1_epi64x(place->instance);
+  }
+  for (int round = 0; round < 10; round++)
+    for (int i = 0; i < 2 * groups; i++) {
+      __m256i x = _mm256_mul_epu32(w[0][i], p), y = _mm256_mul_epu32(w[2][i], q);
+      w[0][i] = _mm256_xor_si256(_mm256_srli_epi64(y, 32),
+                                 _mm256_xor_si256(w[1][i], keys[2 * round]));
+      w[2][i] = _mm256_xor_si256(_mm256_srli_epi64(x, 32),
+                                 _mm256_xor_si256(w[3][i], keys[2 * round + 1]));
+      w[1][i] = y;
+      w[3][i] = x;
+    }
+  for (int g = 0; g < groups; g++)
+    for (int k = 0; k < 4; k++) {
+      __m256i odd = _mm256_slli_epi64(w[k][2 * g + 1], 32);
+      __m256i *place_of_k = (__m256i *)(void *)(out + g * to->stride + to->offset[k]);
+      _mm256_storeu_si256(place_of_k, _mm256_blend_epi32(w[k][2 * g], odd, 0xAA));
+    }
+}
+
+#endif
+
+/* The blocks with counters (block, block >> 32, sample, instance) of a place, from `block` on, in groups
+ * of 8; a group does not pass a multiple of 2^32. */
+INLINED void philox_lanes(const random_place *place, uint64_t block, int groups,
+                          const lanes_out *to) {
+#ifdef __AVX2__
+  __m256i keys[20];
+  for (uint32_t round = 0; round < 10; round++) {
+    keys[2 * round] = _mm256_set1_epi64x(place->key[0] + round * 0x9E3779B9u);
+    keys[2 * round + 1] = _mm256_set1_epi64x(place->key[1] + round * 0xBB67AE85u);
+  }
+  int g = 0;
+  for (; g + 2 <= groups; g += 2) /* two at a time keep the processor busy */
+    philox_items(keys, place, block + LANES * (uint64_t)g, 2, to->out + g * to->stride, to);
+  if (g < groups)
+    philox_items(keys, place, block + LANES * (uint64_t)g, 1, to->out + g * to->stride, to);
+#else
+  for (int i = 0; i < LANES * groups; i++, block++) {
+    uint32_t words[4];
+    random_words(place->key, (uint32_t)block, (uint32_t)(block >> 32), place->sample,
+                 place->instance, words);
+    for (int k = 0; k < 4; k++)
+      to->out[i / LANES * to->stride + to->offset[k] + i % LANES] = words[k];
+  }
+#endif
+}
+
+/* ---- laws from words of 32 bits */
+
+#ifdef MG_DOUBLE
+
+INLINED double log_of_word(uint32_t word) { return log((word + 0.5) * 0x1p-32); }
+
+INLINED void normal_of(uint32_t word, uint32_t turn, double *first, double *second) {
+  double radius = sqrt(-2 * log_of_word(word)), angle = 6.283185307179586 * 0x1p-32 * turn;
+  *first = radius * cos(angle);
+  *second = radius * sin(angle);
+}
+
+#else
+
+/* (m + 1/2) / 2^31, m the upper 31 bits; the largest are the float below 1 */
+INLINED float uniform_of(uint32_t word) {
+  float u = fmaf((float)(int32_t)(word >> 1), 0x1p-31F, 0x1p-32F);
+  return u < 1 - 0x1p-24F ? u : 1 - 0x1p-24F;
+}
+
+/* -log u, u = (word + 1/2) / 2^32, as exact near u = 1 as elsewhere: t is the smaller of u and 1 - u */
+INLINED float exponential_of(uint32_t word) {
+  int is_high = word > 0x7FFFFFFFu;
+  int32_t k;
+  float t = ((float)(int32_t)(is_high ? ~word : word) + 0.5F) * 0x1p-32F;
+  float low = split_power(t, &k) - 1;
+  int halves = t > 0.29289322F; /* 1 - u = 2^-1 (1 + f), 1 - sqrt(1/2) */
+  float high = halves ? fmaf(-2, t, 1) : -t;
+  float exponent = is_high ? (halves ? -1.0F : 0.0F) : (float)k;
+  return -log_of_parts(exponent, is_high ? high : low);
+}
+
+/* -log(-log u) */
+INLINED float gumbel_of(uint32_t word) {
+  int32_t k;
+  float m = split_power(exponential_of(word), &k);
+  return -log_of_parts((float)k, m - 1);
+}
+
+/* log((m + 1/2) / 2^31), m the upper 31 bits; 0 where that rounds to 1 */
+INLINED float log_of_word(uint32_t word) {
+  int32_t k;
+  float m = split_power((float)(int32_t)(word >> 1) + 0.5F, &k);
+  return log_of_parts((float)(k - 31), m - 1);
+}
+
+/* Two independent normal numbers (Box, Muller 1958): the radius from 31 bits of one word; x in
+ * -pi/4..pi/4 from 30 bits of the other, whose first two turn it to a quarter of the circle. */
+INLINED void normal_of(uint32_t word, uint32_t turn, float *first, float *second) {
+  float radius = sqrtf(-2 * log_of_word(word));
+  radius = float_of_bits(float_bits(radius) ^ (turn & 0x80000000u));
+  float x = (float)(int32_t)(turn << 2 | 2) * (float)(1.57079632679489661923 * 0x1p-32);
+  float z = x * x;
+  float s = fmaf(fmaf(-1.9515295891e-4F, z, 8.3321608736e-3F), z, -1.6666654611e-1F);
+  s = fmaf(s * z, x, x);
+  float c = fmaf(fmaf(2.443315711809948e-5F, z, -1.388731625493765e-3F), z, 4.166664568298827e-2F);
+  c = fmaf(fmaf(c, z, -0.5F), z, 1);
+  int swaps = (int32_t)(turn << 1) < 0;
+  *first = radius * (swaps ? s : c);
+  *second = radius * (swaps ? c : s);
+}
+
+#endif
+#endif
