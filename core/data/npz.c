@@ -13,7 +13,7 @@
 #include "gzip.h"
 #include "npy.h"
 
-enum { LEVEL = 6, SHOWN = 300 };
+enum { LEVEL = 6, SHOWN = 300, SMALLEST = 22 /* an archive of nothing */ };
 
 static const char suffix[] = ".npy";
 
@@ -94,6 +94,9 @@ static mg_status bad_archive(mg_npz *z, zip_error_t *error) {
 
 static mg_status open_archive(mg_npz *z) {
   zip_error_t error;
+  if (z->file.size < SMALLEST) /* libzip takes an empty file for an archive */
+    return file_bad(&z->file, "file cut", z->file.size, "expected at least %d bytes, got %lld",
+                    (int)SMALLEST, (long long)z->file.size);
   zip_error_init(&error);
   zip_source_t *source = zip_source_function_create(on_archive, z, &error);
   if (source) z->zip = zip_open_from_source(source, ZIP_RDONLY, &error);
@@ -374,7 +377,7 @@ static mg_status write_archive(writer *w, zip_t *zip) {
 
 /* An archive without members is no more than the end of a directory, which libzip does not write. */
 static mg_status write_empty(file_sink *sink) {
-  static const char end[22] = "PK\5\6";
+  static const char end[SMALLEST] = "PK\5\6";
   return file_put(sink, end, sizeof end);
 }
 
