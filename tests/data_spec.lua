@@ -169,8 +169,9 @@ describe("data.npz", function()
     end
     for at = 1, #whole do
       local byte = string.char((whole:byte(at) + 1 + at % 255) % 256)
-      local changed, message = data.npz_read(write_bytes("changed.npz", whole:sub(1, at - 1) .. byte .. whole:sub(at + 1)))
-      assert(changed or message)
+      local changed = whole:sub(1, at - 1) .. byte .. whole:sub(at + 1)
+      local value, message = data.npz_read(write_bytes("changed.npz", changed))
+      assert(value or message)
     end
   end)
 
