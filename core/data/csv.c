@@ -13,10 +13,11 @@
 #include "base/status.h"
 
 enum {
-  NUMBER = 512,      /* longest text of a number */
+  NUMBER = 512,          /* longest text of a number */
   GRAIN_BYTES = 1 << 16, /* of a chunk of records */
   FIRST_ROWS = 256,
-  TICK = 1024        /* records between two looks for interrupts */
+  TICK = 1024,        /* records between two looks for interrupts */
+  WIDE_TICK = 1 << 16 /* fields of one record */
 };
 
 struct mg_csv {
@@ -99,6 +100,8 @@ static mg_status take_record(const mg_csv *c, const char *p, const char **end_of
   for (*columns = 1;; (*columns)++, p++) {
     field f;
     const char *start = p;
+    mg_status status = *columns % WIDE_TICK == 0 ? interrupt_tick() : MG_OK;
+    if (status != MG_OK) return status;
     p = scan(p, end, c->delimiter, &f);
     if (!p)
       return bad(c, "open quote", start - c->bytes, *columns, "a quote that ends the field", start,
@@ -320,10 +323,12 @@ static mg_status parse_rows(void *data, int64_t first, int64_t last) {
     const char *p = c->bytes + c->starts[row];
     for (int64_t column = 0; column < c->columns; column++) {
       field f;
-      p = scan(p, end, c->delimiter, &f) + 1;
+      p = scan(p, end, c->delimiter, &f);
+      if (column + 1 < c->columns) p++; /* the delimiter */
+      mg_status status = (column + 1) % WIDE_TICK == 0 ? interrupt_tick() : MG_OK;
+      if (status != MG_OK) return status;
       if (job->slots[column] < 0) continue;
-      mg_status status =
-          parse_field(job, f, column, job->out + row * job->count + job->slots[column]);
+      status = parse_field(job, f, column, job->out + row * job->count + job->slots[column]);
       if (status != MG_OK) return status;
     }
   }
