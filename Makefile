@@ -12,6 +12,7 @@ REALS := float double
 ARCH ?= native
 PREFIX ?= /usr/local
 ONLY ?=
+TIME ?=
 B ?= build
 
 # Debian packages: to build and run, and to test. The one list of them.
@@ -57,7 +58,7 @@ suffix_double := _double
 lua_cflags = $(if $(LUA_CFLAGS),$(LUA_CFLAGS),$(shell pkg-config --cflags $(1)))
 
 .DEFAULT_GOAL := all
-.PHONY: all help test check asan tsan bench demo repl run rock docs install uninstall clean packages \
+.PHONY: all help test check asan tsan fuzz bench demo repl run rock docs install uninstall clean packages \
   packages-test packages-sanitize modules
 
 help:
@@ -66,6 +67,7 @@ help:
 	@echo 'make test        install what is missing, build, all tests; ONLY=name: specs whose file name matches'
 	@echo 'make check       both compilers, luacheck, floors, header'
 	@echo 'make asan, tsan  the tests under the address and undefined-behaviour, or the thread sanitizer'
+	@echo 'make fuzz        hostile files for the readers; ONLY=npy TIME=600 (seconds for each; default 60)'
 	@echo 'make bench       timings, one JSON line an entry; ONLY=name: entries that match'
 	@echo 'make repl        the interactive prompt'
 	@echo 'make run FILE=experiments/warcraft_path.lua SET="epochs=5 data=terrain"'
@@ -141,6 +143,9 @@ asan: packages-sanitize
 
 tsan: packages-sanitize
 	@sh tests/sanitize.sh thread "$(ONLY)"
+
+fuzz: packages-sanitize
+	@sh tests/fuzz/run.sh "$(ONLY)" "$(TIME)"
 
 bench: packages
 	@$(MAKE) --no-print-directory all >&2
