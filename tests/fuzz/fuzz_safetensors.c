@@ -1,4 +1,4 @@
-/* Bytes as a safetensors file: opened, checked, read in full; what was read is written and read again. */
+/* Bytes as a safetensors file: opened, checked, read; what was read is written and read again. */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +28,8 @@ static int64_t elements(const mg_store *s, int64_t index) {
 static void go_through(mg_store *s) {
   for (int64_t i = 0; i < mg_store_count(s); i++) {
     int64_t n = elements(s, i);
-    mg_real *values = malloc((size_t)n * sizeof *values + 1), *again = malloc((size_t)n * sizeof *again + 1);
+    mg_real *values = malloc((size_t)n * sizeof *values + 1);
+    mg_real *again = malloc((size_t)n * sizeof *again + 1);
     assert(mg_store_read(s, i, values) == MG_OK);
     mg_store_part part = {mg_store_name(s, i), values, mg_store_shape(s, i), mg_store_axes(s, i)};
     char path[] = "/tmp/mapgrad-fuzz-store-XXXXXX";
