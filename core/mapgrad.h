@@ -439,13 +439,49 @@ mg_tensor *mg_batch_norm_vjp(const mg_tensor *x, const mg_tensor *gain, const mg
                              const mg_tensor *variance, const mg_tensor *dy, double epsilon,
                              int fixed, mg_tensor **dgain, mg_tensor **dbias);
 
+/* ---- losses of logits: one number a row, the target repeating over axis 0 where it lacks that */
+
+/* logits [batch..., classes] -> [batch...]: minus the logarithm of the softmax, averaged over the target:
+ * class numbers from 1 [batch...] where is_class = 1, else probabilities [batch..., classes]. Of these
+ * the share `smoothing` in [0, 1] goes to the uniform distribution. MG_BAD_ARGUMENT names a label out of
+ * range. */
+mg_tensor *mg_cross_entropy(const mg_tensor *logits, const mg_tensor *target, int is_class,
+                            double smoothing);
+/* which = 0: gradient for the logits, 1: for probabilities. */
+mg_tensor *mg_cross_entropy_vjp(int which, const mg_tensor *logits, const mg_tensor *target,
+                                int is_class, double smoothing, const mg_tensor *dy);
+/* The sum over the last `axes` axes of log(1 + exp x) - t x, minus the log-likelihood of t in 0..1 under
+ * the probability sigmoid(x). */
+mg_tensor *mg_bernoulli(const mg_tensor *logits, const mg_tensor *target, int axes);
+/* which = 0: gradient for the logits, 1: for the target. */
+mg_tensor *mg_bernoulli_vjp(int which, const mg_tensor *logits, const mg_tensor *target, int axes,
+                            const mg_tensor *dy);
+
 /* ---- update rules, in place, fused */
 
-/* One step of Adam (Kingma, Ba 2015): step counts from 1. moment and square are its state.
- * weight, gradient, moment, square: same shape. */
+/* One update of the weight; the gradient and the rule's state have its shape, the state starts at 0,
+ * steps count from 1. g = gradient + decay * weight. MG_BAD_ARGUMENT for a memory (momentum, beta) not
+ * in [0, 1). */
+
+/* velocity = momentum velocity + (1 - dampening) g, but g in step 1; weight -= rate * velocity, with
+ * nesterov rate * (g + momentum * velocity). velocity NULL: rate * g, without momentum. */
+mg_status mg_sgd(mg_tensor *weight, const mg_tensor *gradient, mg_tensor *velocity, double rate,
+                 double momentum, double dampening, int nesterov, double decay, int64_t step);
+/* Adam (Kingma, Ba 2015). decoupled: g = gradient, and the weight is first multiplied by
+ * 1 - rate * decay (AdamW: Loshchilov, Hutter 2019). */
 mg_status mg_adam(mg_tensor *weight, const mg_tensor *gradient, mg_tensor *moment,
                   mg_tensor *square, double rate, double beta1, double beta2, double epsilon,
-                  double decay, int64_t step);
+                  double decay, int decoupled, int64_t step);
+/* square = beta square + (1 - beta) g^2; d = g / (sqrt(square) + epsilon); velocity = momentum velocity
+ * + d; weight -= rate * velocity. mean NULL: as said; else centered: mean = beta mean + (1 - beta) g,
+ * and square - mean^2 stands under the root. velocity NULL: weight -= rate * d, without momentum. */
+mg_status mg_rmsprop(mg_tensor *weight, const mg_tensor *gradient, mg_tensor *square,
+                     mg_tensor *mean, mg_tensor *velocity, double rate, double beta, double epsilon,
+                     double momentum, double decay);
+/* *sum = the squares of all entries, added in double. */
+mg_status mg_squares(const mg_tensor *x, double *sum);
+/* y = min(max(y, -limit), limit), in place; NaN stays. */
+mg_status mg_clip(mg_tensor *y, double limit);
 
 /* ================================================================ floor 2: estimator */
 

@@ -112,7 +112,9 @@ describe("a debug hook", function()
     local function hook() end
     for _, use in ipairs {
       function() t:fill_(2) end, function() t:copy_(t) end, function() t:add_(t) end, function() t:scale_(0.5) end,
-      function() tensor.adam_(t, t, moment, moment:clone(), 0, 0.9, 0.99, 1e-8, 0, 1) end,
+      function()
+        core.adam(t.handle, t.handle, moment.handle, moment:clone().handle, 0, 0.9, 0.99, 1e-8, 0, false, 1)
+      end,
       function() tensor.normal(300000) end, function() return random.order(1000) end,
       function() return gumbel:sample { 1, 300, 1000 } end, function() return paths(tensor.ones(30, 60, 60)) end,
     } do

@@ -112,17 +112,6 @@ static int matmul(lua_State *L) {
   return handle_done(L, S, h);
 }
 
-/* adam(weight, gradient, moment, square, rate, beta1, beta2, epsilon, decay, step) */
-static int adam(lua_State *L) {
-  mg_tensor *weight = check_tensor(L, 1), *gradient = check_tensor(L, 2);
-  mg_tensor *moment = check_tensor(L, 3), *square = check_tensor(L, 4);
-  call_begin(L, state_of(L));
-  return check_status(L, mg_adam(weight, gradient, moment, square, check_number(L, 5),
-                                 check_number(L, 6), check_number(L, 7),
-                                 check_number(L, 8), check_number(L, 9),
-                                 check_integer(L, 10)));
-}
-
 /* project(kind, theta, n) -> tensor of theta's shape, number of zero norms */
 static int project(lua_State *L) {
   mg_projection kind = (mg_projection)check_int(L, 1);
@@ -170,7 +159,6 @@ void open_ops(lua_State *L) {
                                        {"reduce", reduce},
                                        {"reduce_vjp", reduce_vjp},
                                        {"matmul", matmul},
-                                       {"adam", adam},
                                        {"project", project},
                                        {"project_vjp", project_vjp},
                                        {NULL, NULL}};

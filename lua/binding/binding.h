@@ -88,6 +88,8 @@ void open_handles(lua_State *L);
 void open_ops(lua_State *L);
 void open_index_ops(lua_State *L);
 void open_image_ops(lua_State *L);
+void open_losses(lua_State *L);
+void open_updates(lua_State *L);
 void open_random(lua_State *L);
 void open_solvers(lua_State *L);
 void open_data(lua_State *L);

@@ -220,6 +220,8 @@ static int open_module(lua_State *L) {
   open_ops(L);
   open_index_ops(L);
   open_image_ops(L);
+  open_losses(L);
+  open_updates(L);
   open_random(L);
   open_solvers(L);
   open_data(L);

@@ -301,12 +301,6 @@ function methods.clone(t)
   return wrap(core.affine(t.handle, 1, 0))
 end
 
---- One step of Adam in place: weight, gradient, moment, square are tensors of one shape.
-function tensor.adam_(weight, gradient, moment, square, rate, beta1, beta2, epsilon, decay, step)
-  core.adam(weight.handle, gradient.handle, moment.handle, square.handle, rate, beta1, beta2, epsilon,
-    decay, step)
-end
-
 -- ------------------------------------------------------------------ memory
 
 --- Gives the memory back now; the tensor cannot be used afterwards.

@@ -975,7 +975,7 @@ static void adam_follows_the_paper(void **state) {
   }
   for (int step = 1; step <= STEPS; step++) {
     mg_tensor *g = numbers("40001");
-    assert_int_equal(mg_adam(w, g, m, v, 0.1, 0.9, 0.999, 1e-8, 0.01, step), MG_OK);
+    assert_int_equal(mg_adam(w, g, m, v, 0.1, 0.9, 0.999, 1e-8, 0.01, 0, step), MG_OK);
     for (int i = 0; i < N; i++) {
       double gradient = at(g, i) + 0.01 * reference[i];
       moment[i] = 0.9 * moment[i] + 0.1 * gradient;
@@ -986,8 +986,8 @@ static void adam_follows_the_paper(void **state) {
     mg_tensor_free(g);
   }
   for (int i = 0; i < N; i++) near("adam", i, at(w, i), reference[i], 20 * tolerance());
-  assert_int_equal(mg_adam(w, w, m, v, 0.1, 0.9, 0.999, 1e-8, 0, 0), MG_BAD_ARGUMENT);
-  assert_int_equal(mg_adam(w, w, m, v, 0.1, 1.0, 0.999, 1e-8, 0, 1), MG_BAD_ARGUMENT);
+  assert_int_equal(mg_adam(w, w, m, v, 0.1, 0.9, 0.999, 1e-8, 0, 0, 0), MG_BAD_ARGUMENT);
+  assert_int_equal(mg_adam(w, w, m, v, 0.1, 1.0, 0.999, 1e-8, 0, 0, 1), MG_BAD_ARGUMENT);
   free(reference);
   FREE(w, m, v);
 }
@@ -1214,7 +1214,7 @@ static void shapes_that_do_not_fit(void **state) {
           "batch_norm: gain has shape 4, x has 2 channels (shape 1x2x3x3)");
   assert_int_equal(mg_copy(a, b), MG_BAD_SHAPE);
   assert_int_equal(mg_accumulate(a, 1, b, 1), MG_BAD_SHAPE);
-  assert_int_equal(mg_adam(a, b, a, a, 1, 0, 0, 1, 0, 1), MG_BAD_SHAPE);
+  assert_int_equal(mg_adam(a, b, a, a, 1, 0, 0, 1, 0, 0, 1), MG_BAD_SHAPE);
   FREE(a, b, x, w, scalar);
 }
 

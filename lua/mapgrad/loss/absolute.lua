@@ -4,6 +4,6 @@
 -- @param label    t, [batch, n...]
 -- @param options  as for the Hamming loss
 -- @return tensor of one entry
-return require "mapgrad.loss.instances" ("absolute", function(z, t)
+return require("mapgrad.loss.instances").loss("absolute", function(z, t)
   return (z - t):abs()
 end)

@@ -9,6 +9,6 @@
 -- @return tensor of one entry
 -- @usage loss.hamming(shortest_path(costs(batch.image)), batch.path)
 -- Source: Vlastelica, Paulus, Musil, Martius, Rolinek 2020.
-return require "mapgrad.loss.instances" ("hamming", function(z, t)
+return require("mapgrad.loss.instances").loss("hamming", function(z, t)
   return z * (1 - 2 * t) + t
 end)

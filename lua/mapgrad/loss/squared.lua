@@ -4,6 +4,6 @@
 -- @param label    t, [batch, n...]
 -- @param options  as for the Hamming loss
 -- @return tensor of one entry
-return require "mapgrad.loss.instances" ("squared", function(z, t)
+return require("mapgrad.loss.instances").loss("squared", function(z, t)
   return (z - t):square()
 end)

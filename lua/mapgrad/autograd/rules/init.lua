@@ -29,7 +29,7 @@ local function sample(shape, low, high, salt)
   return t
 end
 
-for _, topic in ipairs { "elementwise", "reduce", "index", "matmul", "image" } do
+for _, topic in ipairs { "elementwise", "reduce", "index", "matmul", "image", "loss" } do
   require("mapgrad.autograd.rules." .. topic)(add, sample)
 end
 
