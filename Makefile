@@ -12,11 +12,12 @@ REALS := float double
 ARCH ?= native
 PREFIX ?= /usr/local
 ONLY ?=
+TIME ?=
 B ?= build
 
 # Debian packages: to build and run, and to test. The one list of them.
 PACKAGES_RUN := gcc make pkg-config libc6-dev lua5.4 liblua5.4-dev luajit libluajit-5.1-dev lua-argparse \
-  lua-filesystem libopenblas-dev libpng-dev zlib1g-dev libjansson-dev libedit-dev gnuplot-nox
+  lua-filesystem libopenblas-dev libpng-dev zlib1g-dev libzip-dev libjansson-dev libedit-dev gnuplot-nox
 PACKAGES_TEST := $(PACKAGES_RUN) lua-busted lua-check libcmocka-dev luarocks clang freeciv-data git
 PACKAGES_SANITIZE := $(PACKAGES_TEST) libclang-rt-14-dev
 
@@ -41,7 +42,7 @@ endif
 # the same BLAS kernels.
 MODE := -std=c11 -D_GNU_SOURCE -fPIC -fno-math-errno -fno-trapping-math -ffp-contract=off -march=$(ARCH)
 C = $(CC) $(MODE) $(OPTIMISE) $(WARNINGS) -Icore -MMD -MP $(CFLAGS_EXTRA)
-LIBS := $(shell pkg-config --libs openblas libpng zlib jansson libedit 2>/dev/null) -lm -lpthread
+LIBS := $(shell pkg-config --libs openblas libpng zlib libzip jansson libedit 2>/dev/null) -lm -lpthread
 # nodelete: the pool's workers outlive a Lua state that closes.
 LINK = $(CC) -shared -Wl,--version-script=core/exports.map -Wl,-z,relro,-z,now,-z,nodelete $(LINK_EXTRA)
 
@@ -57,7 +58,7 @@ suffix_double := _double
 lua_cflags = $(if $(LUA_CFLAGS),$(LUA_CFLAGS),$(shell pkg-config --cflags $(1)))
 
 .DEFAULT_GOAL := all
-.PHONY: all help test check asan tsan bench demo repl run rock docs install uninstall clean packages \
+.PHONY: all help test check asan tsan fuzz bench demo repl run rock docs install uninstall clean packages \
   packages-test packages-sanitize modules
 
 help:
@@ -66,6 +67,7 @@ help:
 	@echo 'make test        install what is missing, build, all tests; ONLY=name: specs whose file name matches'
 	@echo 'make check       both compilers, luacheck, floors, header'
 	@echo 'make asan, tsan  the tests under the address and undefined-behaviour, or the thread sanitizer'
+	@echo 'make fuzz        hostile files for the readers; ONLY=npy TIME=600 (seconds for each; default 60)'
 	@echo 'make bench       timings, one JSON line an entry; ONLY=name: entries that match'
 	@echo 'make repl        the interactive prompt'
 	@echo 'make run FILE=experiments/warcraft_path.lua SET="epochs=5 data=terrain"'
@@ -138,6 +140,9 @@ asan: packages-sanitize
 
 tsan: packages-sanitize
 	@sh tests/sanitize.sh thread "$(ONLY)"
+
+fuzz: packages-sanitize
+	@sh tests/fuzz/run.sh "$(ONLY)" "$(TIME)"
 
 bench: packages
 	@$(MAKE) --no-print-directory all >&2

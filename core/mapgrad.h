@@ -214,12 +214,18 @@ mg_status mg_noise_cumulants(const mg_noise *noise, double out[4]);
 
 typedef struct mg_array mg_array; /* an array read from a file; opaque */
 
+/* Readers refuse data of more than `limit` bytes as they are in the file, once inflated, and do so
+ * before they inflate or allocate them. Whatever the limit, memory is bounded by what a file of that
+ * size can hold, and grows with what comes where the file only claims a size. */
+
 /* The array in a .npy file (version 1 to 3, any numeric type and byte order, C or Fortran order),
  * its elements turned into reals. Complex numbers, strings and objects are refused. */
-mg_array *mg_npy_read(const char *path);
+mg_array *mg_npy_read(const char *path, int64_t limit);
+/* The array in an IDX file (MNIST), plain or inside gzip. */
+mg_array *mg_idx_read(const char *path, int64_t limit);
 /* The picture in a PNG file: [height, width, channels], entries 0..255; grey 1, grey and alpha 2,
  * colour 3, colour and alpha 4 channels; palettes are resolved, 16 bits reduced to 8. */
-mg_array *mg_png_read(const char *path);
+mg_array *mg_png_read(const char *path, int64_t limit);
 /* Bytes of a file, inflated if it is a gzip file; at most `limit` of them. Entries are not reals:
  * read them with mg_array_bytes. */
 mg_array *mg_file_read(const char *path, int64_t limit);
@@ -231,9 +237,56 @@ mg_status mg_array_copy(const mg_array *a, mg_real *out);
 /* The bytes of mg_file_read, borrowed; NULL for other arrays. */
 const char *mg_array_bytes(const mg_array *a);
 
-/* type: "f4" "f8" "i8" "i4" "u1"; a value that an integer type cannot hold is MG_BAD_ARGUMENT. */
+/* type: "f4" "f8" "i8" "i4" "i2" "i1" "u1"; a value that an integer type cannot hold is
+ * MG_BAD_ARGUMENT. */
 mg_status mg_npy_write(const char *path, const mg_real *values, const int64_t *shape, int axes,
                        const char *type);
+/* type: "u1" "i1" "i2" "i4" "f4" "f8"; is_gzip 1: inside gzip. */
+mg_status mg_idx_write(const char *path, const mg_real *values, const int64_t *shape, int axes,
+                       const char *type, int is_gzip);
+/* The arrays in an .npz file. Read them one by one; free with mg_npz_free. */
+typedef struct mg_npz mg_npz;
+/* Reads the directory. only: NULL, or the one array that is wanted. A name that is there twice, a
+ * member that is no npy file, is encrypted, neither stored nor deflated or larger than its bytes in
+ * the file can hold is MG_BAD_FILE, as are arrays of more than `limit` bytes in all. */
+mg_npz *mg_npz_open(const char *path, const char *only, int64_t limit);
+void mg_npz_free(mg_npz *z);
+int64_t mg_npz_count(const mg_npz *z);
+/* The name of array i < count, without ".npy"; borrowed. */
+const char *mg_npz_name(const mg_npz *z, int64_t i);
+/* Array i < count. Its CRC is checked. */
+mg_array *mg_npz_read(mg_npz *z, int64_t i);
+/* An array to be written. */
+typedef struct mg_npz_entry {
+  const char *name; /* 1 to 299 bytes of UTF-8, each name once */
+  const mg_real *values;
+  const int64_t *shape;
+  int axes;
+} mg_npz_entry;
+/* type as for mg_npy_write; is_deflated 0: stored. */
+mg_status mg_npz_write(const char *path, const mg_npz_entry *entries, int count, const char *type,
+                       int is_deflated);
+/* A table of text: records of fields between delimiters, the ends of lines between records; fields
+ * in double quotes may hold both, and two quotes for one (RFC 4180). */
+typedef struct mg_csv mg_csv;
+/* Reads the file, plain or in gzip, up to `limit` bytes of text, and finds its records; empty lines
+ * are none. has_header 1: the first record has the names of the columns. An open quote and records
+ * of different lengths are MG_BAD_FILE, with line and column. */
+mg_csv *mg_csv_open(const char *path, char delimiter, int has_header, int64_t limit);
+void mg_csv_free(mg_csv *c);
+/* Records without the header; fields of each. */
+int64_t mg_csv_rows(const mg_csv *c);
+int64_t mg_csv_columns(const mg_csv *c);
+/* The text of a field and its length, borrowed until the next call; row -1: the header.
+ * MG_BAD_ARGUMENT. */
+const char *mg_csv_field(mg_csv *c, int64_t row, int64_t column, int64_t *length);
+/* The numbers of some columns: out [rows, count]. Blanks around a number do not count; nan and inf
+ * are numbers; empty and NA are missing: NaN, or MG_BAD_FILE like other texts. */
+mg_status mg_csv_numbers(const mg_csv *c, const int64_t *columns, int64_t count,
+                         int is_missing_fine, mg_real *out);
+/* values [rows, columns], in as few digits as read the same; names [columns] or NULL: no header. */
+mg_status mg_csv_write(const char *path, const mg_real *values, int64_t rows, int64_t columns,
+                       const char *const *names, char delimiter);
 /* pixels [height, width, channels], channels 1, 3 or 4; entries are rounded and clamped to 0..255. */
 mg_status mg_png_write(const char *path, const mg_real *pixels, int64_t height, int64_t width,
                        int64_t channels);
@@ -303,12 +356,12 @@ const char *mg_store_type(const mg_store *s, int64_t index);
 int mg_store_axes(const mg_store *s, int64_t index);
 const int64_t *mg_store_shape(const mg_store *s, int64_t index);
 /* All elements as reals, in C order; on failure out is partly written. */
-mg_status mg_store_read(mg_store *s, int64_t index, mg_real *out);
+mg_status mg_store_read(const mg_store *s, int64_t index, mg_real *out);
 /* An object of texts, borrowed; NULL if the file has none. */
 const mg_json *mg_store_metadata(const mg_store *s);
 /* Compares the file with the checksum that mg_store_write put into it; one that is missing or
  * wrong is MG_BAD_FILE. One pass over the file. */
-mg_status mg_store_verify(mg_store *s);
+mg_status mg_store_verify(const mg_store *s);
 
 typedef struct mg_store_part {
   const char *name; /* UTF-8 */

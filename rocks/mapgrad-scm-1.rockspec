@@ -23,6 +23,7 @@ external_dependencies = {
   OPENBLAS = { library = "openblas" },
   PNG = { library = "png" },
   ZLIB = { library = "z" },
+  ZIP = { library = "zip" },
   JANSSON = { library = "jansson" },
 }
 build = {

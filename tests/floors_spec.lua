@@ -20,7 +20,7 @@ local core_may = {
 -- Library headers that one file alone includes.
 local one_file = {
   ["cblas.h"] = "core/op/blas.c", ["pthread.h"] = "core/base/parallel.c", ["png.h"] = "core/data/png.c",
-  ["zlib.h"] = "core/data/gzip.c", ["jansson.h"] = "core/data/json.c",
+  ["zlib.h"] = "core/data/gzip.c", ["zip.h"] = "core/data/npz.c", ["jansson.h"] = "core/data/json.c",
   ["histedit.h"] = "lua/binding/line_edit.c",
 }
 
@@ -333,6 +333,7 @@ describe("floors", function()
     assert.same({}, over(binding_files, library_headers))
     assert_teeth(library_headers, "core/op/matmul.c", "#include <math.h>\n", {
       "#include <cblas.h>\n", "#include <pthread.h>\n", "#include <png.h>\n", "#include <zlib.h>\n",
+      "#include <zip.h>\n",
     })
     for name, path in pairs(one_file) do assert.truthy(read(path):find("<" .. name .. ">", 1, true)) end
   end)

@@ -30,7 +30,7 @@ for real in $REALS; do
     echo "== $source, $real"
     # shellcheck disable=SC2086
     $CC -std=c11 -D_GNU_SOURCE -g -Wall -Wextra -Icore $define $FLAGS -o "$program" "$source" \
-      $(find "$OBJ/$real/core" -name '*.o') $(pkg-config --libs openblas libpng zlib jansson cmocka) -lm -lpthread || {
+      $(find "$OBJ/$real/core" -name '*.o') $(pkg-config --libs openblas libpng zlib libzip jansson cmocka) -lm -lpthread || {
       failed=$((failed + 1)); broken=1; continue
     }
     CMOCKA_MESSAGE_OUTPUT=TAP "$program" >"$log" 2>&1

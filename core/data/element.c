@@ -122,6 +122,17 @@ static void write_u1(const mg_real *in, int64_t count, unsigned char *out) {
   for (int64_t i = 0; i < count; i++) out[i] = (unsigned char)in[i];
 }
 
+static void write_i1(const mg_real *in, int64_t count, unsigned char *out) {
+  for (int64_t i = 0; i < count; i++) out[i] = (unsigned char)(signed char)in[i];
+}
+
+static void write_i2(const mg_real *in, int64_t count, unsigned char *out) {
+  for (int64_t i = 0; i < count; i++) {
+    int16_t value = (int16_t)in[i];
+    memcpy(out + 2 * i, &value, sizeof value);
+  }
+}
+
 static void write_i4(const mg_real *in, int64_t count, unsigned char *out) {
   for (int64_t i = 0; i < count; i++) {
     int32_t value = (int32_t)in[i];
@@ -156,8 +167,8 @@ static const element_type types[] = {
     {"u2", 2, read_u2, NULL, 0, 0},
     {"u4", 4, read_u4, NULL, 0, 0},
     {"u8", 8, read_u8, NULL, 0, 0},
-    {"i1", 1, read_i1, NULL, 0, 0},
-    {"i2", 2, read_i2, NULL, 0, 0},
+    {"i1", 1, read_i1, write_i1, -0x1p7, 0x1p7},
+    {"i2", 2, read_i2, write_i2, -0x1p15, 0x1p15},
     {"i4", 4, read_i4, write_i4, -0x1p31, 0x1p31},
     {"i8", 8, read_i8, write_i8, -0x1p63, 0x1p63},
     {"f2", 2, read_f2, NULL, 0, 0},

@@ -54,7 +54,8 @@ mg_status file_bad(const file_source *f, const char *reason, int64_t offset, con
   va_start(values, format);
   vsnprintf(end, sizeof end, format, values);
   va_end(values);
-  snprintf(sentence, sizeof sentence, "%s at byte %lld: %s", reason, (long long)offset, end);
+  snprintf(sentence, sizeof sentence, "%s at byte %lld%s: %s", reason, (long long)offset,
+           f->next ? " of the content" : "", end);
   return bad(f->format, f->path, sentence);
 }
 
@@ -106,11 +107,21 @@ static const char *looks_like(const unsigned char *head, int count) {
 
 /* ---- reading */
 
-mg_status file_open(file_source *f, const char *format, const char *path) {
+void file_stream(file_source *f, const char *format, const char *path, int64_t size,
+                 mg_status (*next)(file_source *f, int *count), void *job) {
   f->format = format;
   f->path = path;
+  f->size = size;
   f->offset = 0;
+  f->handle = -1;
+  f->next = next;
+  f->job = job;
+  f->is_claimed = 0;
   f->at = f->filled = 0;
+}
+
+mg_status file_open(file_source *f, const char *format, const char *path) {
+  file_stream(f, format, path, 0, NULL, NULL);
   f->handle = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* a pipe must not block */
   if (f->handle < 0) return bad_call(format, path, "open the file");
   struct stat about;
@@ -124,9 +135,23 @@ mg_status file_open(file_source *f, const char *format, const char *path) {
 
 void file_close(file_source *f) { close(f->handle); }
 
+/* The next bytes of a stream, into the empty buffer. */
+static mg_status fill_from_stream(file_source *f) {
+  int count = 0;
+  mg_status status = f->next(f, &count);
+  if (status != MG_OK) return status;
+  if (count == 0)
+    return file_bad(f, "content cut", f->offset, "expected %lld bytes more, got its end",
+                    (long long)(f->size - f->offset));
+  f->at = 0;
+  f->filled = count;
+  return MG_OK;
+}
+
 static mg_status fill_buffer(file_source *f) {
   mg_status status = interrupt_tick();
   if (status != MG_OK) return status;
+  if (f->next) return fill_from_stream(f);
   ssize_t count;
   do count = read(f->handle, f->buffer, FILE_CHUNK);
   while (count < 0 && errno == EINTR);
@@ -159,26 +184,42 @@ mg_status file_read(file_source *f, void *out, int64_t count) {
   return MG_OK;
 }
 
-mg_status file_seek(file_source *f, int64_t offset) {
-  if (lseek(f->handle, (off_t)offset, SEEK_SET) < 0)
-    return bad_call(f->format, f->path, "read the file");
-  f->offset = offset;
-  f->at = f->filled = 0;
-  return MG_OK;
-}
-
-mg_status file_peek(const file_source *f, void *out, int count) {
+mg_status file_read_at(const file_source *f, void *out, int64_t count, int64_t offset) {
   char *to = out;
-  for (int at = 0; at < count;) {
-    ssize_t part = pread(f->handle, to + at, (size_t)(count - at), at);
+  for (int64_t at = 0; at < count;) {
+    mg_status status = interrupt_tick();
+    if (status != MG_OK) return status;
+    ssize_t part = pread(f->handle, to + at, (size_t)(count - at), (off_t)(offset + at));
     if (part < 0 && errno == EINTR) continue;
     if (part < 0) return bad_call(f->format, f->path, "read the file");
     if (part == 0)
-      return file_bad(f, "file shrank while it was read", at, "expected %d bytes, got none",
-                      count - at);
-    at += (int)part;
+      return file_bad(f, "file shrank while it was read", offset + at,
+                      "expected %lld bytes, got none", (long long)(count - at));
+    at += part;
   }
   return MG_OK;
+}
+
+mg_status file_peek(file_source *f, void *out, int count) {
+  if (!f->next) return file_read_at(f, out, count, 0);
+  mg_status status = f->filled == 0 && count > 0 ? fill_buffer(f) : MG_OK;
+  if (status != MG_OK) return status;
+  if (f->filled < count)
+    return file_bad(f, "content cut", f->filled, "expected %d bytes more, got its end",
+                    count - f->filled);
+  memcpy(out, f->buffer, (size_t)count);
+  return MG_OK;
+}
+
+mg_status file_read_end(file_source *f) {
+  int more = f->filled - f->at;
+  if (f->next && more == 0) {
+    mg_status status = f->next(f, &more);
+    if (status != MG_OK) return status;
+  }
+  if (f->next ? more == 0 : f->offset == f->size) return MG_OK;
+  return file_bad(f, "bytes after the data", f->offset, "expected the end, got %s%lld bytes more",
+                  f->next ? "at least " : "", (long long)(f->next ? more : f->size - f->offset));
 }
 
 mg_status file_read_magic(file_source *f, const char *magic, int count) {
@@ -208,17 +249,21 @@ static mg_array *read_plain(file_source *f, int64_t limit) {
   return NULL;
 }
 
-mg_array *mg_file_read(const char *path, int64_t limit) {
-  if (limit < 0)
-    return fail_null(MG_BAD_ARGUMENT, "file_read: limit = %lld is negative", (long long)limit);
+mg_array *file_read_whole(const char *format, const char *path, int64_t limit) {
   file_source f;
-  if (file_open(&f, "file", path) != MG_OK) return NULL;
+  if (file_open(&f, format, path) != MG_OK) return NULL;
   mg_array *a = NULL;
   int is_gzip = 0;
   if (gzip_detect(&f, &is_gzip) == MG_OK)
     a = is_gzip ? gzip_read(&f, limit) : read_plain(&f, limit);
   file_close(&f);
   return a;
+}
+
+mg_array *mg_file_read(const char *path, int64_t limit) {
+  if (limit < 0)
+    return fail_null(MG_BAD_ARGUMENT, "file_read: limit = %lld is negative", (long long)limit);
+  return file_read_whole("file", path, limit);
 }
 
 /* ---- writing */
@@ -281,6 +326,11 @@ mg_status file_put(file_sink *s, const void *bytes, int64_t count) {
     }
   }
   return MG_OK;
+}
+
+mg_status file_seek(file_sink *s, int64_t offset) {
+  if (lseek(s->handle, (off_t)offset, SEEK_SET) >= 0) return MG_OK;
+  return bad_call(s->format, s->path, "write the file");
 }
 
 static int flush(int handle) {

@@ -62,6 +62,7 @@ static void require(session *s, mg_status status) {
 typedef struct reader {
   session session; /* first: libpng's pointers to it are pointers to this */
   file_source file;
+  int64_t limit;
   mg_array *array;
 } reader;
 
@@ -76,10 +77,13 @@ static mg_status check_size(const reader *r) {
   int64_t height = png_get_image_height(r->session.png, r->session.info);
   int64_t width = png_get_image_width(r->session.png, r->session.info);
   int64_t row = (int64_t)png_get_rowbytes(r->session.png, r->session.info);
-  if (memory_product(height, row) <= memory_product(r->file.size, 1032)) return MG_OK;
-  return file_bad(&r->file, "picture larger than its file can hold", SIGNATURE + 8,
-                  "expected at most %lld bytes of pixels, got %lld x %lld pixels",
-                  (long long)(r->file.size * 1032), (long long)height, (long long)width);
+  int64_t bytes = memory_product(height, row);
+  int is_false = bytes > memory_product(r->file.size, 1032);
+  if (!is_false && bytes <= r->limit) return MG_OK;
+  return file_bad(&r->file, is_false ? "picture larger than its file can hold" : "picture too large",
+                  SIGNATURE + 8, "expected at most %lld bytes of pixels, got %lld x %lld pixels",
+                  (long long)(is_false ? r->file.size * 1032 : r->limit), (long long)height,
+                  (long long)width);
 }
 
 /* Asks for 8 bits a channel and no palette, and makes the array for what will come. */
@@ -147,8 +151,8 @@ static mg_status read_file(reader *r) {
   return status;
 }
 
-mg_array *mg_png_read(const char *path) {
-  reader r = {.array = NULL};
+mg_array *mg_png_read(const char *path, int64_t limit) {
+  reader r = {.limit = limit};
   if (file_open(&r.file, "png", path) != MG_OK) return NULL;
   mg_status status = read_file(&r);
   file_close(&r.file);

@@ -174,16 +174,29 @@ static void assert_message(const char *path, const char *part) {
     fail_msg("\"%s\" and \"%s\" are not in: %s", path, part, mg_message());
 }
 
+static mg_array *read_bytes(const char *path) { return mg_file_read(path, FILE_LIMIT); }
+static mg_array *read_npy(const char *path) { return mg_npy_read(path, FILE_LIMIT); }
+static mg_array *read_png(const char *path) { return mg_png_read(path, FILE_LIMIT); }
+static mg_array *read_idx(const char *path) { return mg_idx_read(path, FILE_LIMIT); }
+
+/* The last array of an archive. */
+static mg_array *read_npz(const char *path) {
+  mg_npz *z = mg_npz_open(path, NULL, FILE_LIMIT);
+  mg_array *a = z ? mg_npz_read(z, mg_npz_count(z) - 1) : NULL;
+  mg_npz_free(z);
+  return a;
+}
+
 static void refuse_npy(const char *path, const char *part) {
   int64_t before = live();
-  if (mg_npy_read(path)) fail_msg("%s was read", path);
+  if (read_npy(path)) fail_msg("%s was read", path);
   assert_message(path, part);
   assert_int_equal(live(), before);
 }
 
 static void refuse_png(const char *path, const char *part) {
   int64_t before = live();
-  if (mg_png_read(path)) fail_msg("%s was read", path);
+  if (read_png(path)) fail_msg("%s was read", path);
   assert_message(path, part);
   assert_int_equal(live(), before);
 }
@@ -213,7 +226,7 @@ static void check_type(const char *descr, const void *data, size_t bytes, const 
   snprintf(dictionary, sizeof dictionary,
            "{'descr': '%s', 'fortran_order': False, 'shape': (%lld,), }\n", descr,
            (long long)extent);
-  mg_array *a = mg_npy_read(put_npy(dictionary, data, bytes));
+  mg_array *a = read_npy(put_npy(dictionary, data, bytes));
   if (!a) fail_msg("%s: %s", descr, mg_message());
   assert_int_equal(mg_array_axes(a), 1);
   assert_int_equal(mg_array_shape(a)[0], extent);
@@ -270,7 +283,7 @@ static void npy_turns_fortran_order(void **state) {
   for (int i = 0; i < 2; i++)
     for (int j = 0; j < 3; j++)
       for (int k = 0; k < 4; k++) data[i + 2 * (j + 3 * k)] = (unsigned char)(100 * i + 10 * j + k);
-  mg_array *a = mg_npy_read(put_npy(
+  mg_array *a = read_npy(put_npy(
       "{'shape':(2,3,4,),'fortran_order':True,\"descr\":\"|u1\"}   \n", data, sizeof data));
   assert_non_null(a);
   mg_real out[24];
@@ -298,7 +311,7 @@ static void npy_turns_fortran_order_across_buffers(void **state) {
       int32_t value = i * COLUMNS + j;
       memcpy(bytes + count + 4 * (i + j * ROWS), &value, 4);
     }
-  mg_array *a = mg_npy_read(put_file("large.npy", bytes, count + 4 * ROWS * COLUMNS));
+  mg_array *a = read_npy(put_file("large.npy", bytes, count + 4 * ROWS * COLUMNS));
   free(bytes);
   assert_non_null(a);
   mg_real *out = malloc(ROWS * COLUMNS * sizeof *out);
@@ -317,7 +330,7 @@ static void npy_round_trips_each_type(void **state) {
   for (int t = 0; t < 5; t++) {
     const char *path = in_folder("trip.npy");
     assert_int_equal(mg_npy_write(path, values, shape, 3, types[t]), MG_OK);
-    mg_array *a = mg_npy_read(path);
+    mg_array *a = read_npy(path);
     assert_non_null(a);
     assert_int_equal(mg_array_axes(a), 3);
     assert_memory_equal(mg_array_shape(a), shape, sizeof shape);
@@ -344,7 +357,7 @@ static void npy_keeps_special_values_bit_for_bit(void **state) {
   const char *path = in_folder("special.npy");
   assert_int_equal(mg_npy_write(path, values, &count, 1, mg_real_bytes() == 8 ? "f8" : "f4"),
                    MG_OK);
-  mg_array *a = mg_npy_read(path);
+  mg_array *a = read_npy(path);
   assert_non_null(a);
   mg_array_copy(a, out);
   assert_memory_equal(out, values, sizeof values);
@@ -377,7 +390,7 @@ static void npy_writes_the_header_of_numpy(void **state) {
     for (size_t at = 10 + length; at < 9 + header; at++) assert_int_equal(bytes[at], ' ');
     assert_int_equal(bytes[9 + header], '\n');
     free(bytes);
-    mg_array *a = mg_npy_read(path);
+    mg_array *a = read_npy(path);
     assert_non_null(a);
     assert_int_equal(mg_array_axes(a), cases[i].axes);
     mg_array_free(a);
@@ -465,7 +478,7 @@ static void npy_refuses_headers_that_are_not_exact(void **state) {
 
 static void npy_accepts_what_python_2_wrote(void **state) {
   (void)state;
-  mg_array *a = mg_npy_read(
+  mg_array *a = read_npy(
       put_npy("{'descr': '<f4', 'fortran_order': False, 'shape': (1L, 1L), }\n", "\0\0\200\77", 4));
   assert_non_null(a);
   assert_int_equal(mg_array_axes(a), 2);
@@ -504,7 +517,7 @@ static void npy_refuses_every_cut_and_survives_every_changed_byte(void **state) 
   for (size_t at = 0; at < count; at++)
     for (int bit = 0; bit < 8; bit++) {
       bytes[at] ^= (unsigned char)(1 << bit);
-      mg_array_free(mg_npy_read(put_file("changed.npy", bytes, count)));
+      mg_array_free(read_npy(put_file("changed.npy", bytes, count)));
       bytes[at] ^= (unsigned char)(1 << bit);
     }
   assert_int_equal(live(), before);
@@ -604,7 +617,7 @@ static void png_round_trips(void **state) {
   for (int i = 0; i < 3; i++) {
     const char *path = in_folder("picture.png");
     assert_int_equal(mg_png_write(path, pixels, 5, 7, channels[i]), MG_OK);
-    mg_array *a = mg_png_read(path);
+    mg_array *a = read_png(path);
     if (!a) fail_msg("%s", mg_message());
     assert_int_equal(mg_array_axes(a), 3);
     assert_int_equal(mg_array_shape(a)[0], 5);
@@ -625,7 +638,7 @@ static void png_rounds_and_clamps(void **state) {
   mg_real out[8];
   const char *path = in_folder("clamped.png");
   assert_int_equal(mg_png_write(path, pixels, 2, 4, 1), MG_OK);
-  mg_array *a = mg_png_read(path);
+  mg_array *a = read_png(path);
   assert_non_null(a);
   mg_array_copy(a, out);
   for (int i = 0; i < 8; i++) assert_int_equal((int)out[i], want[i]);
@@ -657,7 +670,7 @@ static const char *put_png(int depth, int colour, int interlace, unsigned char *
 }
 
 static void check_png(const char *path, int64_t channels, const int *want) {
-  mg_array *a = mg_png_read(path);
+  mg_array *a = read_png(path);
   if (!a) fail_msg("%s", mg_message());
   mg_real out[64];
   assert_int_equal(mg_array_shape(a)[2], channels);
@@ -797,12 +810,27 @@ static mg_status write_png(const char *path) {
 
 static mg_status write_bytes(const char *path) { return mg_file_write(path, "the new file", 12); }
 
-static const write_one writers[] = {write_npy, write_png, write_bytes};
+static mg_status write_idx(const char *path) {
+  static const mg_real values[5000];
+  const int64_t shape[2] = {50, 100};
+  return mg_idx_write(path, values, shape, 2, "i2", 1);
+}
+
+static mg_status write_npz(const char *path) {
+  static const mg_real values[6000];
+  const int64_t shape[2] = {50, 100}, count = 6000;
+  const mg_npz_entry entries[2] = {{"a", values, shape, 2}, {"b/c", values, &count, 1}};
+  return mg_npz_write(path, entries, 2, "f8", strstr(path, "deflated") != NULL);
+}
+
+static const write_one writers[] = {write_npy, write_png, write_bytes, write_idx, write_npz};
+
+enum { WRITERS = sizeof writers / sizeof *writers };
 
 /* The n-th call of the system fails, n = 0, 1, ... until none does. */
 static void each_failing_call_leaves_the_old_file(void **state) {
   (void)state;
-  for (int w = 0; w < 3; w++)
+  for (int w = 0; w < WRITERS; w++)
     for (fault_kind kind = IO_ERROR; kind <= DISK_FULL; kind++)
       for (int after = 0;; after++) {
         const char *path = put_file("target", "old", 3);
@@ -827,7 +855,7 @@ static void each_failing_call_leaves_the_old_file(void **state) {
 
 static void interrupted_and_short_calls_are_taken_up_again(void **state) {
   (void)state;
-  for (int w = 0; w < 3; w++) {
+  for (int w = 0; w < WRITERS; w++) {
     const char *path = in_folder("target");
     assert_int_equal(writers[w](path), MG_OK);
     size_t count;
@@ -864,11 +892,11 @@ static void failing_reads_are_reported(void **state) {
   fault_set(IO_ERROR, 0, 0);
   refuse_bytes(in_folder("a.npy"), FILE_LIMIT, "cannot read the file: Input/output error");
   fault_set(INTERRUPTED_CALL, 0, 0);
-  mg_array *a = mg_npy_read(in_folder("a.npy"));
+  mg_array *a = read_npy(in_folder("a.npy"));
   assert_non_null(a);
   mg_array_free(a);
   fault_set(SHORT_CALL, 0, 1);
-  a = mg_png_read(in_folder("a.png"));
+  a = read_png(in_folder("a.png"));
   assert_non_null(a);
   mg_array_free(a);
 }
@@ -894,21 +922,25 @@ static void interrupts_end_reading_and_writing(void **state) {
   (void)state;
   assert_int_equal(write_npy(in_folder("a.npy")), MG_OK);
   assert_int_equal(write_png(in_folder("a.png")), MG_OK);
+  assert_int_equal(write_idx(in_folder("a.idx")), MG_OK);
+  assert_int_equal(write_npz(in_folder("a.npz")), MG_OK);
   int64_t before = live();
   mg_interrupt_set(1);
-  mg_status statuses[5];
-  assert_null(mg_npy_read(in_folder("a.npy")));
+  mg_status statuses[4 + WRITERS];
+  assert_null(read_npy(in_folder("a.npy")));
   statuses[0] = mg_last_status();
-  assert_null(mg_png_read(in_folder("a.png")));
+  assert_null(read_png(in_folder("a.png")));
   statuses[1] = mg_last_status();
-  for (int w = 0; w < 3; w++) statuses[2 + w] = writers[w](in_folder("target"));
+  assert_null(read_idx(in_folder("a.idx")));
+  statuses[2] = mg_last_status();
+  assert_null(read_npz(in_folder("a.npz")));
+  statuses[3] = mg_last_status();
+  for (int w = 0; w < WRITERS; w++) statuses[4 + w] = writers[w](in_folder("target"));
   mg_interrupt_set(0);
-  for (int i = 0; i < 5; i++) assert_int_equal(statuses[i], MG_INTERRUPTED);
+  for (int i = 0; i < 4 + WRITERS; i++) assert_int_equal(statuses[i], MG_INTERRUPTED);
   assert_int_equal(live(), before);
-  assert_int_equal(empty_folder(), 2);
+  assert_int_equal(empty_folder(), 4);
 }
-
-static mg_array *read_bytes(const char *path) { return mg_file_read(path, FILE_LIMIT); }
 
 /* The n-th allocation fails, n = 0, 1, ... until none does; then it and all after it. */
 static void each_failing_allocation_is_clean(void **state) {
@@ -919,11 +951,15 @@ static void each_failing_allocation_is_clean(void **state) {
   put_file("a.gz", packed, count);
   assert_int_equal(write_npy(in_folder("a.npy")), MG_OK);
   assert_int_equal(write_png(in_folder("a.png")), MG_OK);
+  assert_int_equal(write_idx(in_folder("a.idx")), MG_OK);
+  assert_int_equal(write_npz(in_folder("a.npz")), MG_OK);
+  assert_int_equal(write_npz(in_folder("deflated.npz")), MG_OK);
   static const struct {
     const char *name;
     mg_array *(*read)(const char *path);
-  } readers[] = {{"a.gz", read_bytes}, {"a.npy", mg_npy_read}, {"a.png", mg_png_read}};
-  for (int r = 0; r < 3; r++)
+  } readers[] = {{"a.gz", read_bytes}, {"a.npy", read_npy}, {"a.png", read_png},
+               {"a.idx", read_idx},  {"a.npz", read_npz}, {"deflated.npz", read_npz}};
+  for (int r = 0; r < 6; r++)
     for (int times = -1; times <= 1; times += 2)
       for (int after = 0;; after++) {
         int64_t before = live();
@@ -936,16 +972,17 @@ static void each_failing_allocation_is_clean(void **state) {
         assert_true(after < 100);
         if (a) break;
       }
-  for (int after = 0;; after++) {
-    int64_t before = live();
-    mg_memory_fail(after, 1);
-    mg_status status = write_png(in_folder("b.png"));
-    mg_memory_fail(-1, 0);
-    assert_int_equal(live(), before);
-    if (status == MG_OK) break;
-    assert_int_equal(status, MG_NO_MEMORY);
-  }
-  assert_int_equal(empty_folder(), 4);
+  for (int w = 0; w < WRITERS; w++)
+    for (int after = 0;; after++) {
+      int64_t before = live();
+      mg_memory_fail(after, 1);
+      mg_status status = writers[w](in_folder("b"));
+      mg_memory_fail(-1, 0);
+      assert_int_equal(live(), before);
+      if (status == MG_OK) break;
+      assert_int_equal(status, MG_NO_MEMORY);
+    }
+  assert_int_equal(empty_folder(), 7);
 }
 
 /* 30 kills at moments spread over 15 ms: the false alarm rate is 0, a mix would be seen. */
@@ -1018,7 +1055,7 @@ static size_t encode_half(mg_real value, unsigned char *out) {
 }
 
 static void check_npy_file(const char *path, const char *expected) {
-  mg_array *a = mg_npy_read(path);
+  mg_array *a = read_npy(path);
   if (!a) fail_msg("%s", mg_message());
   char type[3], want[65], got[65], shape[100] = "";
   assert_int_equal(sscanf(expected, "dtype=%2s", type), 1);

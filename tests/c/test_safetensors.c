@@ -61,6 +61,10 @@ ssize_t read(int handle, void *bytes, size_t count) {
   return handle > 2 && call_fails() ? -1 : syscall(SYS_read, handle, bytes, count);
 }
 
+ssize_t pread(int handle, void *bytes, size_t count, off_t offset) {
+  return call_fails() ? -1 : syscall(SYS_pread64, handle, bytes, count, offset);
+}
+
 static int blocks_left = -1;    /* of Jansson's that are given out; -1: all */
 static int64_t blocks_live = 0; /* of Jansson's */
 
