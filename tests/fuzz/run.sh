@@ -28,6 +28,7 @@ seeds() {
     printf '\001a,b\n1,2.5\n"3",-4e-2\n' >"$2/seed1"
     printf '\006x;"y ""z"""\r\n\r\nNA;\r\n' >"$2/seed2"
     printf '\002nan,-inf\n123456789012345678901,1e-320\n' >"$2/seed3" ;;
+  json) printf '{"a": [1, -2.5e3, "x\\u00e9\\ud834\\udd1e", null], "b": {"c": [], "d": 1e-320}}' >"$2/seed1" ;;
   png) # a grey pixel; two pixels of a palette
     printf '\211PNG\r\n\032\n\0\0\0\rIHDR\0\0\0\001\0\0\0\001\010\0\0\0\0\072\176\233U\0\0\0\nIDATx\234c\370\017\0\001\001\001\0\033\266\356V\0\0\0\0IEND\256B`\202' >"$2/seed1" ;;
   esac
