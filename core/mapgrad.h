@@ -358,12 +358,12 @@ const char *mg_store_type(const mg_store *s, int64_t index);
 int mg_store_axes(const mg_store *s, int64_t index);
 const int64_t *mg_store_shape(const mg_store *s, int64_t index);
 /* All elements as reals, in C order; on failure out is partly written. */
-mg_status mg_store_read(mg_store *s, int64_t index, mg_real *out);
+mg_status mg_store_read(const mg_store *s, int64_t index, mg_real *out);
 /* An object of texts, borrowed; NULL if the file has none. */
 const mg_json *mg_store_metadata(const mg_store *s);
 /* Compares the file with the checksum that mg_store_write put into it; one that is missing or
  * wrong is MG_BAD_FILE. One pass over the file. */
-mg_status mg_store_verify(mg_store *s);
+mg_status mg_store_verify(const mg_store *s);
 
 typedef struct mg_store_part {
   const char *name; /* UTF-8 */

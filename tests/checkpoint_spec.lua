@@ -245,51 +245,48 @@ end)
 
 describe("a training that is cut and resumed", function()
   -- Arguments of the text: folder, step to stop at (0: none). Batches come shuffled and an epoch is 5
-  -- steps; cuts fall into its middle. A step saves before it ends, as a script would.
+  -- steps, so most cuts fall into its middle; the schedule looks at the losses; the net draws random
+  -- numbers; the order of a new epoch comes from the stream "shuffle".
   local PROGRAM = [[
     local mg = require "mapgrad"
     local folder, stop, STEPS = %q, %d, 23
-    local nn, random, tensor = mg.nn, mg.random, mg.tensor
+    local nn, random, schedule, tensor = mg.nn, mg.random, mg.optim.schedule, mg.tensor
     random.seed(5)
-    local x, y = tensor.normal(20, 6), tensor.normal(20, 1)
-    -- multiplies by 0 or 2, from a stream of its own
-    local dropout = nn.lambda(function(h)
-      return h * (tensor.uniform(unpack_of(h:shape())):gt(tensor.full({ 1 }, 0.5)) * 2)
-    end)
-    local net = nn.sequential { nn.linear(6, 8), nn.batch_norm(8), nn.relu(), dropout, nn.linear(8, 1) }
-    local adam = mg.optim.adam(net:parameters(), { rate = 0.05, decay = 1e-3 })
-    local schedule = mg.optim.schedule.steps(adam, { epochs = { 1, 3 }, factor = 0.3 })
-    -- where in which order of the rows we are
-    local loader = { order = {}, at = 0 }
-    function loader:next()
-      if self.at == #self.order then self.order, self.at = random.order(20), 0 end
-      local rows = {}
-      for i = 1, 4 do rows[i] = self.order[self.at + i] end
-      self.at = self.at + 4
-      return rows
-    end
-    function loader:state() return { order = self.order, at = self.at } end
-    function loader:restore(state) self.order, self.at = state.order, state.at end
+    local set = mg.data.set { x = tensor.normal(20, 6), y = tensor.normal(20, 1) }
+    local net
+    net = nn.sequential {
+      nn.linear(6, 8), nn.batch_norm(8), nn.relu(),
+      nn.lambda(function(h) return h * (tensor.uniform(1, 8):gt(tensor.full({ 1 }, 0.5)) * 2) end),
+      nn.linear(8, 1),
+    }
+    local adam = mg.optim.adam({
+      { parameters = net[1]:parameters(), decay = 1e-3 }, { parameters = net:parameters(), rate = 0.02 },
+    }, { rate = 0.05, clip_norm = 1 })
+    local plan = schedule.warm_up(adam, { count = 4, after = schedule.plateau(adam, { patience = 2, factor = 0.7 }) })
+    local loader = set:loader { size = 4, shuffle = true }
     local progress = { step = 0, best = math.huge, losses = {} }
-    local parts = { model = net, optimizer = adam, loader = loader, values = progress }
+    local parts = { model = net, optimizer = adam, schedule = plan, loader = loader, values = progress }
     local ok, message, reason = mg.checkpoint.resume(folder .. "/cut", parts)
     assert(ok or reason == "missing", message)
-    while progress.step < STEPS do
-      if progress.step %% 5 == 0 then schedule:epoch(progress.step / 5 + 1) end
-      local rows = loader:next()
-      local loss = adam:step(function()
-        return (net(x:take(rows)) - y:take(rows)):square():mean()
-      end)
+
+    local function train_on(batch)
+      plan:at(progress.step + 1)
+      local loss = adam:step(function() return (net(batch.x) - batch.y):square():mean() end)
+      plan:observe(loss)
       progress.step, progress.best = progress.step + 1, math.min(progress.best, loss)
       progress.losses[progress.step] = loss
-      if progress.step == stop then
-        assert(mg.checkpoint.save(folder .. "/cut", parts))
-        os.exit(0)
+    end
+
+    while true do
+      for batch in loader:batches() do
+        train_on(batch)
+        if progress.step == stop or progress.step == STEPS then
+          assert(mg.checkpoint.save(folder .. (stop > 0 and "/cut" or "/done"), parts))
+          os.exit(0)
+        end
       end
     end
-    assert(mg.checkpoint.save(folder .. "/done", parts))
   ]]
-  PROGRAM = "local function unpack_of(t) return (table.unpack or unpack)(t) end\n" .. PROGRAM
 
   local function train(stop)
     local result = command.lua(PROGRAM:format(folder, stop))

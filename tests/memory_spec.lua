@@ -287,6 +287,20 @@ local scenarios = {
     assert(mg.data.png_write(path, image()))
     return assert(mg.data.png_read(path)):sum():item()
   end },
+  { "safetensors and JSON files", function()
+    local path = folder .. "/a.safetensors"
+    assert(mg.data.safetensors_write(path, { a = tensor { 1, 2 }, b = tensor { 3 } }, { checksum = true }))
+    local tensors = assert(mg.data.safetensors_read(path, { verify = true }))
+    assert(mg.data.json_write(folder .. "/a.json", { 1, { x = 2 } }))
+    return tensors.a:sum():item() + assert(mg.data.json_read(folder .. "/a.json"))[2].x
+  end },
+  { "a checkpoint", function()
+    local path, net = folder .. "/a.checkpoint", small_net()
+    local parts = { model = net, optimizer = optim.adam(net:parameters(), { rate = 0.1 }) }
+    assert(mg.checkpoint.save(path, parts))
+    assert(mg.checkpoint.resume(path, parts))
+    return #net:parameters()
+  end },
   { "plain and gzip files", function()
     return #assert(mg.data.file_read(folder .. "/text")) + #assert(mg.data.file_read(folder .. "/text.gz"))
   end },

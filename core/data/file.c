@@ -184,14 +184,6 @@ mg_status file_read(file_source *f, void *out, int64_t count) {
   return MG_OK;
 }
 
-mg_status file_go_to(file_source *f, int64_t offset) {
-  if (lseek(f->handle, (off_t)offset, SEEK_SET) < 0)
-    return bad_call(f->format, f->path, "read the file");
-  f->offset = offset;
-  f->at = f->filled = 0;
-  return MG_OK;
-}
-
 mg_status file_read_at(const file_source *f, void *out, int64_t count, int64_t offset) {
   char *to = out;
   for (int64_t at = 0; at < count;) {

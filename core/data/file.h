@@ -45,9 +45,6 @@ mg_status file_read_at(const file_source *f, void *out, int64_t count, int64_t o
 
 /* That f ends here. A stream's checksums are looked at here. MG_BAD_FILE. */
 mg_status file_read_end(file_source *f);
-/* Goes to a byte of the file, 0..size. MG_BAD_FILE. */
-mg_status file_go_to(file_source *f, int64_t offset);
-
 
 /* Reads the first `count` <= 16 bytes of the file, which must be `magic`; else MG_BAD_FILE naming
  * what the file looks like. */

@@ -204,8 +204,6 @@ mg_status gzip_fill(file_sink *sink, void *job) {
   return status;
 }
 
-/* ---- checksum */
-
 uint32_t gzip_crc(uint32_t before, const void *bytes, int64_t count) {
   return (uint32_t)crc32_z(before, bytes, (size_t)count);
 }

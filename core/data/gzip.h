@@ -23,6 +23,7 @@ int64_t gzip_most(int64_t size);
 /* A file_filler that writes the bytes of an encoder, deflated, as one gzip member without name and
  * date: the same values make the same file. */
 mg_status gzip_fill(file_sink *sink, void *job);
+
 /* CRC-32 (ISO-HDLC, as in gzip) of what came before, 0 for nothing, and `count` bytes. */
 uint32_t gzip_crc(uint32_t before, const void *bytes, int64_t count);
 

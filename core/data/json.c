@@ -60,7 +60,7 @@ static mg_json *parse(feed *f, const file_source *about, int64_t first, size_t f
   if (v && f->status == MG_OK) return out(v);
   json_decref(v);
   if (f->status != MG_OK) return NULL;
-  if (json_error_code(&e) == json_error_out_of_memory)
+  if (e.text[0] == 0 || json_error_code(&e) == json_error_out_of_memory) /* mostly the former */
     return fail_null(MG_NO_MEMORY, "json: not enough memory for the value");
   char reason[64], shown[4 * JSON_ERROR_TEXT_LENGTH + 1];
   snprintf(reason, sizeof reason, "bad JSON in line %d, column %d", e.line, e.column);
@@ -169,20 +169,33 @@ mg_json *mg_json_new_number(double value) {
   return made(json_real(value));
 }
 
-/* 1 if the bytes are UTF-8; 0 also if memory ran out. */
+/* The bytes that follow the first one of a character in UTF-8, or -1. */
+static int followers(unsigned char first) {
+  if (first < 0x80) return 0;
+  if (first < 0xc2 || first > 0xf4) return -1;
+  return first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
+}
+
+/* Whether the bytes are UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF. */
 static int is_utf8(const char *text, int64_t count) {
-  json_t *probe = json_stringn(text, (size_t)count);
-  json_decref(probe);
-  return probe != NULL;
+  const unsigned char *s = (const unsigned char *)text;
+  for (int64_t i = 0; i < count;) {
+    int more = followers(s[i]);
+    if (more < 0 || more >= count - i) return 0;
+    for (int k = 1; k <= more; k++)
+      if ((s[i + k] & 0xc0) != 0x80) return 0;
+    if ((s[i] == 0xe0 && s[i + 1] < 0xa0) || (s[i] == 0xed && s[i + 1] > 0x9f) ||
+        (s[i] == 0xf0 && s[i + 1] < 0x90) || (s[i] == 0xf4 && s[i + 1] > 0x8f))
+      return 0;
+    i += 1 + more;
+  }
+  return 1;
 }
 
 mg_json *mg_json_new_text(const char *text, int64_t count) {
-  json_t *v = json_stringn(text, (size_t)count);
-  if (v) return out(v);
-  v = json_stringn_nocheck(text, (size_t)count);
-  if (!v) return made(v);
-  json_decref(v);
-  return fail_null(MG_BAD_ARGUMENT, "json_new_text: the text is not UTF-8");
+  if (!is_utf8(text, count))
+    return fail_null(MG_BAD_ARGUMENT, "json_new_text: the text is not UTF-8");
+  return made(json_stringn_nocheck(text, (size_t)count));
 }
 
 mg_status mg_json_append(mg_json *list, mg_json *value) {
@@ -191,9 +204,11 @@ mg_status mg_json_append(mg_json *list, mg_json *value) {
 }
 
 mg_status mg_json_set(mg_json *object, const char *key, mg_json *value) {
-  if (json_object_set_new(own(object), key, own(value)) == 0) return MG_OK;
-  if (!is_utf8(key, (int64_t)strlen(key)))
+  if (!is_utf8(key, (int64_t)strlen(key))) {
+    mg_json_free(value);
     return fail(MG_BAD_ARGUMENT, "json_set: the key is not UTF-8");
+  }
+  if (json_object_set_new_nocheck(own(object), key, own(value)) == 0) return MG_OK;
   return fail(MG_NO_MEMORY, "json_set: not enough memory for a field");
 }
 

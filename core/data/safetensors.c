@@ -84,13 +84,11 @@ static mg_status read_length(file_source *f, int64_t *length) {
                     "expected a length of at most %lld, got %llu", (long long)most,
                     (unsigned long long)value);
   *length = (int64_t)value;
-  if (value > 0) status = file_read(f, &first, 1);
-  if (status == MG_OK && first != '{') {
-    shown_name got = {"the end of the header"};
-    if (value > 0) file_show_bytes(got.text, &first, 1);
-    return file_bad(f, "header is no object", LENGTH, "expected {, got %s", got.text);
-  }
-  return status == MG_OK ? file_go_to(f, LENGTH) : status;
+  if (value > 0) status = file_read_at(f, &first, 1, LENGTH);
+  if (status != MG_OK || first == '{') return status;
+  shown_name got = {"the end of the header"};
+  if (value > 0) file_show_bytes(got.text, &first, 1);
+  return file_bad(f, "header is no object", LENGTH, "expected {, got %s", got.text);
 }
 
 static mg_status take_type(const mg_store *s, tensor_entry *t, const mg_json *v) {
@@ -252,37 +250,35 @@ const mg_json *mg_store_metadata(const mg_store *s) {
   return mg_json_field(s->header, metadata_key);
 }
 
-mg_status mg_store_read(mg_store *s, int64_t index, mg_real *out) {
+mg_status mg_store_read(const mg_store *s, int64_t index, mg_real *out) {
   if (index < 0 || index >= s->count)
     return fail(MG_BAD_ARGUMENT, "store_read: index %lld of %lld tensors", (long long)index,
                 (long long)s->count);
   const tensor_entry *t = &s->tensors[index];
   unsigned char bytes[FILE_CHUNK];
   const int64_t step = FILE_CHUNK / ELEMENT_MAX_BYTES;
-  mg_status status = file_go_to(&s->file, s->data + t->begin);
-  for (int64_t i = 0; i < t->count && status == MG_OK; i += step) {
-    int64_t count = t->count - i < step ? t->count - i : step;
-    status = file_read(&s->file, bytes, count * t->type->bytes);
-    if (status != MG_OK) break;
+  for (int64_t i = 0; i < t->count; i += step) {
+    int64_t count = t->count - i < step ? t->count - i : step, size = t->type->bytes;
+    mg_status status = file_read_at(&s->file, bytes, count * size, s->data + t->begin + i * size);
+    if (status != MG_OK) return status;
     if (element_host_is_big()) element_swap(bytes, count, t->type->bytes);
     t->type->read(bytes, count, out + i);
   }
-  return status;
+  return MG_OK;
 }
 
 static void show_sum(uint32_t sum, char digits[SUM + 1]) {
   snprintf(digits, SUM + 1, "%08lx", (unsigned long)sum);
 }
 
-mg_status mg_store_verify(mg_store *s) {
+mg_status mg_store_verify(const mg_store *s) {
   unsigned char bytes[FILE_CHUNK];
   char want[SUM + 1] = "", got[SUM + 1];
   uint32_t sum = 0;
-  mg_status status = file_go_to(&s->file, 0);
-  for (int64_t at = 0; at < s->file.size && status == MG_OK; at = s->file.offset) {
+  for (int64_t at = 0; at < s->file.size; at += FILE_CHUNK) {
     int64_t rest = s->file.size - at, count = rest < FILE_CHUNK ? rest : FILE_CHUNK;
-    status = file_read(&s->file, bytes, count);
-    if (status != MG_OK) break;
+    mg_status status = file_read_at(&s->file, bytes, count, at);
+    if (status != MG_OK) return status;
     if (at == 0) {
       if (count < SUM_AT + SUM ||
           memcmp(bytes + LENGTH, checksum_head, sizeof checksum_head - 1) != 0)
@@ -293,7 +289,6 @@ mg_status mg_store_verify(mg_store *s) {
     }
     sum = gzip_crc(sum, bytes, count);
   }
-  if (status != MG_OK) return status;
   show_sum(sum, got);
   if (memcmp(want, got, SUM) == 0) return MG_OK;
   return file_bad(&s->file, "checksum wrong, the file is damaged", SUM_AT, "expected %s, got %s",

@@ -170,7 +170,7 @@ function checkpoint.save(path, parts)
   states.values, states.random = parts.values, random.state()
   local tree = flatten(states, out, nil, 0)
   local state = data.json.encode { tree = tree, numbers = out.numbers }
-  return data.safetensors.write(path, out.tensors, {
+  return data.safetensors_write(path, out.tensors, {
     checksum = true, metadata = { checkpoint = tostring(VERSION), state = state },
   })
 end
@@ -213,7 +213,7 @@ end
 --   is no such file
 function checkpoint.load(path)
   check.value("checkpoint.load: path", path, check.text())
-  local tensors, metadata = data.safetensors.read(path, { verify = true })
+  local tensors, metadata = data.safetensors_read(path, { verify = true })
   if not tensors then return nil, metadata, is_missing(path, metadata) and "missing" or nil end
   local tree, message = read_state(tensors, metadata)
   if not tree then return nil, ("checkpoint: %s: %s"):format(path, message) end

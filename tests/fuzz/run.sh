@@ -31,6 +31,7 @@ seeds() {
   png) # 2 x 2 grey, 1 x 2 in colour
     printf '\211PNG\015\012\032\012\000\000\000\015IHDR\000\000\000\002\000\000\000\002\010\000\000\000\000W\335R\370\000\000\000\016IDAT\010\231c`?\301\300\310\000\000\003K\000\321\014/\313\372\000\000\000\000IEND\256B`\202' >"$2/seed1"
     printf '\211PNG\015\012\032\012\000\000\000\015IHDR\000\000\000\002\000\000\000\001\010\002\000\000\000{@\350\335\000\000\000\017IDAT\010\231c`gd:\301\314\002\000\002\240\000\332\336i\337\370\000\000\000\000IEND\256B`\202' >"$2/seed2" ;;
+  json) printf '{"a": [1, -2.5e3, "x\\u00e9\\ud834\\udd1e", null], "b": {"c": [], "d": 1e-320}}' >"$2/seed1" ;;
   esac
 }
 
@@ -42,7 +43,7 @@ for source in tests/fuzz/fuzz_*.c; do
   matched=1
   # shellcheck disable=SC2046,SC2086
   clang $flags $sanitize -fsanitize=fuzzer -DMG_DOUBLE "$source" $objects -o $out/fuzz_$name \
-    $(pkg-config --libs openblas libpng zlib libzip) -lm -lpthread || exit 1
+    $(pkg-config --libs openblas libpng zlib libzip jansson) -lm -lpthread || exit 1
   corpus=$out/corpus/$name
   mkdir -p "$corpus"
   seeds "$name" "$corpus"

@@ -5,22 +5,22 @@
 local check = require "mapgrad.check"
 local core = require "mapgrad.real"
 local csv = require "mapgrad.data.csv"
+local json = require "mapgrad.data.json"
 local npz = require "mapgrad.data.npz"
+local safetensors = require "mapgrad.data.safetensors"
 local tensor = require "mapgrad.tensor"
 
 local modules = {
   folder = "mapgrad.data.folder",
   folder_write = "mapgrad.data.folder_write",
   freeciv = "mapgrad.data.freeciv",
-  json = "mapgrad.data.json",
   make = "mapgrad.data.make",
-  safetensors = "mapgrad.data.safetensors",
   set = "mapgrad.data.set",
 }
 local names = {
   "csv_read", "csv_write", "fashion_mnist", "file_read", "folder", "folder_write", "freeciv", "idx_read",
-  "idx_write", "json", "json_read", "json_write", "make", "mnist", "npy_read", "npy_write", "npz_read", "npz_write",
-  "png_read", "png_write", "safetensors", "safetensors_read", "safetensors_write", "set",
+  "idx_write", "json", "json_read", "json_write", "make", "mnist", "npy_read", "npy_write", "npz_read",
+  "npz_write", "png_read", "png_write", "safetensors_read", "safetensors_write", "set",
 }
 local data = check.registry("data", names, function(name) return require(modules[name]) end)
 
@@ -88,7 +88,9 @@ end
 
 -- Tables of text, NumPy's archives.
 data.csv_read, data.csv_write = csv.read, csv.write
+data.json, data.json_read, data.json_write = json, json.read, json.write
 data.npz_read, data.npz_write = npz.read, npz.write
+data.safetensors_read, data.safetensors_write = safetensors.read, safetensors.write
 
 --- The handwritten digits of MNIST: 60,000 and 10,000 pictures of 28 x 28. The four IDX files, plain or .gz, are
 -- looked for in options.path; without it in $MAPGRAD_DATA/mnist (else ${XDG_CACHE_HOME:-~/.cache}/mapgrad/data/mnist)
@@ -135,26 +137,6 @@ end
 function data.file_read(path, limit)
   limit = check.value("data.file_read: limit", limit or 64 * 2 ^ 20, check.count())
   return core.file_read(path_of("data.file_read", path), limit)
-end
-
---- data.json.read: the value of a JSON file.
-function data.json_read(...)
-  return data.json.read(...)
-end
-
---- data.json.write: writes a value as a JSON file.
-function data.json_write(...)
-  return data.json.write(...)
-end
-
---- data.safetensors.read: the tensors of a safetensors file.
-function data.safetensors_read(...)
-  return data.safetensors.read(...)
-end
-
---- data.safetensors.write: writes tensors under names as a safetensors file.
-function data.safetensors_write(...)
-  return data.safetensors.write(...)
 end
 
 return data

@@ -38,22 +38,13 @@ local function bytes_of(list, chosen)
   return bytes
 end
 
--- The chosen tensors of an open file.
-local function read_all(file, chosen)
-  local tensors = {}
-  for name, i in pairs(chosen) do
-    local handle, message = core.store_read(file, i)
-    if not handle then
-      for _, t in pairs(tensors) do t:free() end
-      return nil, message
-    end
-    tensors[name] = tensor.wrap(handle)
-  end
-  return tensors
-end
-
+-- The chosen tensors of an open file and its metadata, or nil and a message.
 local function read(file, path, o)
-  local list = core.store_list(file)
+  if o.verify then
+    local ok, message = core.store_verify(file)
+    if not ok then return nil, message end
+  end
+  local list, tensors = core.store_list(file), {}
   local chosen, message = choose(path, list, o.names)
   if not chosen then return nil, message end
   local bytes = bytes_of(list, chosen)
@@ -61,8 +52,11 @@ local function read(file, path, o)
     return nil, ("safetensors: %s: tensors too large: expected at most %.0f bytes, got %.0f"):format(path,
       o.limit, bytes)
   end
-  local tensors, reason = read_all(file, chosen)
-  if not tensors then return nil, reason end
+  for name, i in pairs(chosen) do
+    local handle, reason = core.store_read(file, i)
+    if not handle then return nil, reason end
+    tensors[name] = tensor.wrap(handle)
+  end
   return tensors, core.store_metadata(file)
 end
 
@@ -82,16 +76,9 @@ function safetensors.read(path, options)
   end
   local file, message = core.store_open(check.value("data.safetensors_read: path", path, check.text()))
   if not file then return nil, message end
-  local results = { core.call(function()
-    if o.verify then
-      local ok, reason = core.store_verify(file)
-      if not ok then return nil, reason end
-    end
-    return read(file, path, o)
-  end) }
+  local tensors, metadata = tensor.scope(read, file, path, o) -- which frees what a failure leaves
   core.store_close(file)
-  if not results[1] then error(results[2], 0) end
-  return results[2], results[3]
+  return tensors, metadata
 end
 
 -- The keys of a table of texts, sorted.
