@@ -1,4 +1,5 @@
-/* Rows of numbers from one place of a draw: words of many blocks first, then loops over them. Blocks come
+/* Rows of numbers from one place of a draw: words of many blocks first, then short loops over them, a step
+ * each: processors look ahead further in those. Blocks come
  * in groups of eight, with 32 entries in float (a word each), 16 in double (two words each): entry
  * 32 g + 8 k + l is made of word k of block 8 g + l; in double entry 16 g + 8 k + l of words 2 k and
  * 2 k + 1. Normal entries come in pairs, 8 places apart, made of the words of both. */
@@ -66,7 +67,8 @@ static void fill_normal(const random_place *place, int64_t first, int groups, mg
   mg_real a[PAIRS], b[PAIRS];
   int n = groups * WORDS / 2;
   draw_pairs(place, first, groups, &words);
-  for (int i = 0; i < n; i++) normal_of(words.words[0][i], words.words[1][i], &a[i], &b[i]);
+  for (int i = 0; i < n; i++) a[i] = square_radius_of(words.words[0][i]);
+  for (int i = 0; i < n; i++) turn_by(a[i], words.words[1][i], &a[i], &b[i]);
   interleave(a, b, n, out);
 }
 
@@ -80,16 +82,13 @@ static void fill_groups(random_law law, const random_place *place, int64_t first
   uint32_t words[GROUPS * WORDS];
   int n = groups * ENTRIES;
   draw_words(place, first, groups, words);
-  switch (law) {
-    case RANDOM_UNIFORM:
-      for (int i = 0; i < n; i++) out[i] = uniform_of(words[i]);
-      break;
-    case RANDOM_EXPONENTIAL:
-      for (int i = 0; i < n; i++) out[i] = exponential_of(words[i]);
-      break;
-    default:
-      for (int i = 0; i < n; i++) out[i] = gumbel_of(words[i]);
+  if (law == RANDOM_UNIFORM) {
+    for (int i = 0; i < n; i++) out[i] = uniform_of(words[i]);
+    return;
   }
+  for (int i = 0; i < n; i++) out[i] = exponential_of(words[i]);
+  if (law == RANDOM_GUMBEL)
+    for (int i = 0; i < n; i++) out[i] = minus_log(out[i]);
 }
 
 #endif

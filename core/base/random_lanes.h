@@ -83,10 +83,10 @@ INLINED void philox_lanes(const random_place *place, uint64_t block, int groups,
 
 #ifdef MG_DOUBLE
 
-INLINED double log_of_word(uint32_t word) { return log((word + 0.5) * 0x1p-32); }
+INLINED double square_radius_of(uint32_t word) { return -2 * log((word + 0.5) * 0x1p-32); }
 
-INLINED void normal_of(uint32_t word, uint32_t turn, double *first, double *second) {
-  double radius = sqrt(-2 * log_of_word(word)), angle = 6.283185307179586 * 0x1p-32 * turn;
+INLINED void turn_by(double square, uint32_t word, double *first, double *second) {
+  double radius = sqrt(square), angle = 6.283185307179586 * 0x1p-32 * word;
   *first = radius * cos(angle);
   *second = radius * sin(angle);
 }
@@ -99,46 +99,55 @@ INLINED float uniform_of(uint32_t word) {
   return u < 1 - 0x1p-24F ? u : 1 - 0x1p-24F;
 }
 
+/* -(k log 2 + log(1 + f)) as log_of_parts, log 2 in one part: shorter, 3 units of the last place. */
+INLINED float minus_log_of_parts(float k, float f) {
+  float z = f * f, z2 = z * z;
+  float a = fmaf(fmaf(-7.0376836292e-2F, f, 1.1514610310e-1F), z,
+                 fmaf(-1.1676998740e-1F, f, 1.2420140846e-1F));
+  float b = fmaf(fmaf(-1.4249322787e-1F, f, 1.6668057665e-1F), z,
+                 fmaf(-2.0000714765e-1F, f, 2.4999993993e-1F));
+  float c = fmaf(fmaf(-3.3333331174e-1F, f, 0.5F), z, fmaf(k, -0.69314718F, -f));
+  return fmaf(fmaf(a, z2, b), z2, c);
+}
+
+/* -log x for normal x > 0 */
+INLINED float minus_log(float x) {
+  int32_t k;
+  float m = split_power(x, &k);
+  return minus_log_of_parts((float)k, m - 1);
+}
+
 /* -log u, u = (word + 1/2) / 2^32, as exact near u = 1 as elsewhere: t is the smaller of u and 1 - u */
 INLINED float exponential_of(uint32_t word) {
-  int is_high = word > 0x7FFFFFFFu;
   int32_t k;
+  int is_high = (int32_t)word < 0;
   float t = ((float)(int32_t)(is_high ? ~word : word) + 0.5F) * 0x1p-32F;
   float low = split_power(t, &k) - 1;
   int halves = t > 0.29289322F; /* 1 - u = 2^-1 (1 + f), 1 - sqrt(1/2) */
   float high = halves ? fmaf(-2, t, 1) : -t;
   float exponent = is_high ? (halves ? -1.0F : 0.0F) : (float)k;
-  return -log_of_parts(exponent, is_high ? high : low);
+  return minus_log_of_parts(exponent, is_high ? high : low);
 }
 
-/* -log(-log u) */
-INLINED float gumbel_of(uint32_t word) {
-  int32_t k;
-  float m = split_power(exponential_of(word), &k);
-  return -log_of_parts((float)k, m - 1);
+/* Of two independent normal numbers (Box, Muller 1958): the sum of their squares, -2 log u for u =
+ * (m + 1/2) / 2^31, m the upper 31 bits of a word; 0 where u rounds to 1. */
+INLINED float square_radius_of(uint32_t word) {
+  return 2 * minus_log(((float)(int32_t)(word >> 1) + 0.5F) * 0x1p-31F);
 }
 
-/* log((m + 1/2) / 2^31), m the upper 31 bits; 0 where that rounds to 1 */
-INLINED float log_of_word(uint32_t word) {
-  int32_t k;
-  float m = split_power((float)(int32_t)(word >> 1) + 0.5F, &k);
-  return log_of_parts((float)(k - 31), m - 1);
-}
-
-/* Two independent normal numbers (Box, Muller 1958): the radius from 31 bits of one word; x in
- * -pi/4..pi/4 from 30 bits of the other, whose first two turn it to a quarter of the circle. */
-INLINED void normal_of(uint32_t word, uint32_t turn, float *first, float *second) {
-  float radius = sqrtf(-2 * log_of_word(word));
-  radius = float_of_bits(float_bits(radius) ^ (turn & 0x80000000u));
-  float x = (float)(int32_t)(turn << 2 | 2) * (float)(1.57079632679489661923 * 0x1p-32);
+/* The two numbers: x in -pi/4..pi/4 from 30 bits of a word, whose first two turn it to a quarter of the
+ * circle. */
+INLINED void turn_by(float square, uint32_t word, float *first, float *second) {
+  float radius = float_of_bits(float_bits(sqrtf(square)) ^ (word & 0x80000000u));
+  float x = (float)(int32_t)(word << 2 | 2) * (float)(1.57079632679489661923 * 0x1p-32);
   float z = x * x;
   float s = fmaf(fmaf(-1.9515295891e-4F, z, 8.3321608736e-3F), z, -1.6666654611e-1F);
-  s = fmaf(s * z, x, x);
   float c = fmaf(fmaf(2.443315711809948e-5F, z, -1.388731625493765e-3F), z, 4.166664568298827e-2F);
-  c = fmaf(fmaf(c, z, -0.5F), z, 1);
-  int swaps = (int32_t)(turn << 1) < 0;
-  *first = radius * (swaps ? s : c);
-  *second = radius * (swaps ? c : s);
+  s = fmaf(s, z, 1) * (radius * x);
+  c = fmaf(fmaf(c, z, -0.5F), z, 1) * radius;
+  int swaps = (int32_t)(word << 1) < 0;
+  *first = swaps ? s : c;
+  *second = swaps ? c : s;
 }
 
 #endif

@@ -71,44 +71,70 @@ static gamma_law gamma_of(double shape) {
   return (gamma_law){(mg_real)d, (mg_real)(1 / sqrt(9 * d)), (mg_real)(1 / shape)};
 }
 
-/* One attempt from the four words of a block. Returns whether it is accepted: with probability above 0.95. */
-INLINED int gamma_try(gamma_law law, uint32_t w0, uint32_t w1, uint32_t w2, uint32_t w3,
-                      mg_real *value) {
-  mg_real x, unused;
-  normal_of(w0, w1, &x, &unused);
-  mg_real v = 1 + law.c * x, cube = v * v * v;
-  mg_real bound = (mg_real)0.5 * x * x + law.d * (1 - cube + 3 * real_log(v)); /* NaN for v < 0 */
-  *value = law.d * cube * real_exp(law.power * log_of_word(w3));
-  return log_of_word(w2) < bound;
+/* v = 1 + c x for a normal x made of the first two words of a block. */
+INLINED void gamma_start(gamma_law law, mg_real square, uint32_t w1, mg_real *x, mg_real *v) {
+  mg_real unused;
+  turn_by(square, w1, x, &unused);
+  *v = 1 + law.c * *x;
 }
 
-/* The variate of entry j from attempts first_try, first_try + 1, ..., one by one. */
-static mg_real gamma_retry(gamma_law law, const random_place *place, uint32_t j,
-                           uint32_t first_try) {
-  for (uint32_t try = 0; try < MOST_TRIES - 1; try++) {
-    uint32_t w[4];
-    mg_real value;
-    random_words(place->key, j, first_try + try, place->sample, place->instance, w);
-    if (gamma_try(law, w[0], w[1], w[2], w[3], &value)) return value;
-  }
-  return 1 / law.power; /* its mean; probability below 1e-300 */
+/* Whether d v^3 is accepted by the third word: with probability above 0.95, never for v <= 0. */
+INLINED int gamma_accepts(gamma_law law, mg_real x, mg_real v, uint32_t w2) {
+  mg_real bound = x * x + 2 * law.d * (1 - v * v * v + 3 * real_log(v));
+  return -square_radius_of(w2) < bound;
+}
+
+/* The variate: d v^3 times U^(1/shape), U from the fourth word. */
+INLINED mg_real gamma_value(gamma_law law, mg_real v, uint32_t w3) {
+  return law.d * v * v * v * real_exp((mg_real)-0.5 * law.power * square_radius_of(w3));
 }
 
 enum { BATCH = 128 }; /* a multiple of LANES */
 
-/* values [BATCH]: the variates of entries first..first+n-1, and more up to a multiple of LANES. Nearly all
- * are made side by side from the first attempt. */
+/* One attempt from each of n blocks, word k of block i in w[k][i]; n is a multiple of LANES. */
+static void gamma_try(gamma_law law, uint32_t w[4][BATCH], int n, int32_t *accepted,
+                      mg_real *values) {
+  mg_real x[BATCH], v[BATCH];
+  for (int i = 0; i < n; i++) x[i] = square_radius_of(w[0][i]);
+  for (int i = 0; i < n; i++) gamma_start(law, x[i], w[1][i], &x[i], &v[i]);
+  for (int i = 0; i < n; i++) accepted[i] = gamma_accepts(law, x[i], v[i], w[2][i]);
+  for (int i = 0; i < n; i++) values[i] = gamma_value(law, v[i], w[3][i]);
+}
+
+static int whole_lanes(int n) { return (n + LANES - 1) / LANES * LANES; }
+
+/* values [BATCH]: the variates of entries first..first+n-1, from attempts first_try, first_try + 1, ... of
+ * each. What stands behind them is overwritten. */
 static void gamma_batch(gamma_law law, const random_place *place, int64_t first, int n,
                         uint32_t first_try, mg_real *values) {
-  uint32_t w[4][BATCH];
+  uint32_t w[4][BATCH], block[4];
   int32_t accepted[BATCH];
-  int groups = (n + LANES - 1) / LANES;
+  mg_real again[BATCH];
+  int rejected[BATCH], count = 0;
   const lanes_out to = {w[0], LANES, {0, BATCH, 2 * BATCH, 3 * BATCH}};
-  philox_lanes(place, (uint64_t)first_try << 32 | (uint32_t)first, groups, &to);
-  for (int i = 0; i < groups * LANES; i++)
-    accepted[i] = gamma_try(law, w[0][i], w[1][i], w[2][i], w[3][i], &values[i]);
-  for (int i = 0; i < n; i++)
-    if (!accepted[i]) values[i] = gamma_retry(law, place, (uint32_t)(first + i), first_try + 1);
+  philox_lanes(place, (uint64_t)first_try << 32 | (uint32_t)first, whole_lanes(n) / LANES, &to);
+  gamma_try(law, w, whole_lanes(n), accepted, values);
+  for (int i = 0; i < n; i++) {
+    rejected[count] = i;
+    count += !accepted[i];
+  }
+  for (uint32_t try = 1; count > 0 && try < MOST_TRIES; try++) {
+    for (int r = 0; r < count; r++) {
+      random_words(place->key, (uint32_t)(first + rejected[r]), first_try + try, place->sample,
+                   place->instance, block);
+      for (int k = 0; k < 4; k++) w[k][r] = block[k];
+    }
+    gamma_try(law, w, whole_lanes(count), accepted, again);
+    int left = 0;
+    for (int r = 0; r < count; r++) {
+      int i = rejected[r];
+      values[i] = again[r];
+      rejected[left] = i;
+      left += !accepted[r];
+    }
+    count = left;
+  }
+  for (int r = 0; r < count; r++) values[rejected[r]] = 1 / law.power; /* the mean; below 1e-300 */
 }
 
 /* Niepert, Minervini, Franceschi 2021, Lemma 1: (tau / k) (sum_i Gamma(1/k, scale k/i) - ln terms). */
