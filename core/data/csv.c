@@ -13,10 +13,11 @@
 #include "base/status.h"
 
 enum {
-  NUMBER = 512,      /* longest text of a number */
+  NUMBER = 512,          /* longest text of a number */
   GRAIN_BYTES = 1 << 16, /* of a chunk of records */
   FIRST_ROWS = 256,
-  TICK = 1024        /* records between two looks for interrupts */
+  TICK = 1024,        /* records between two looks for interrupts */
+  WIDE_TICK = 1 << 16 /* fields of one record */
 };
 
 struct mg_csv {
@@ -47,7 +48,8 @@ static mg_status bad(const mg_csv *c, const char *reason, int64_t offset, int64_
   char shown[4 * 40 + 1];
   int64_t line = 1;
   file_stream(&f, "csv", c->path, c->size, NULL, NULL);
-  for (const char *p = c->bytes; (p = memchr(p, '\n', (size_t)(c->bytes + offset - p))); p++) line++;
+  const char *place = c->bytes + offset;
+  for (const char *p = c->bytes; (p = memchr(p, '\n', (size_t)(place - p))); p++) line++;
   file_show_bytes(shown, got, length < 40 ? (int)length : 40);
   return file_bad(&f, reason, offset, "line %lld, column %lld: expected %s, got '%s'",
                   (long long)line, (long long)column, want, shown);
@@ -71,7 +73,7 @@ static const char *scan_quoted(const char *p, const char *end, field *out) {
   return p + 1;
 }
 
-/* The field at p; returns the delimiter or the end of the line behind it, NULL if a quote is open. */
+/* The field at p; returns the delimiter or the end of the line behind it; NULL: a quote is open. */
 static const char *scan(const char *p, const char *end, char delimiter, field *out) {
   if (p < end && *p == '"') return scan_quoted(p, end, out);
   out->first = p;
@@ -98,6 +100,8 @@ static mg_status take_record(const mg_csv *c, const char *p, const char **end_of
   for (*columns = 1;; (*columns)++, p++) {
     field f;
     const char *start = p;
+    mg_status status = *columns % WIDE_TICK == 0 ? interrupt_tick() : MG_OK;
+    if (status != MG_OK) return status;
     p = scan(p, end, c->delimiter, &f);
     if (!p)
       return bad(c, "open quote", start - c->bytes, *columns, "a quote that ends the field", start,
@@ -154,7 +158,8 @@ mg_csv *mg_csv_open(const char *path, char delimiter, int has_header, int64_t li
     return fail_null(MG_BAD_ARGUMENT, "csv_read: the delimiter is a quote or the end of a line");
   mg_csv *c = memory_new((int64_t)sizeof *c);
   if (!c) return NULL;
-  *c = (mg_csv){.delimiter = delimiter, .header = -1, .path = memory_new((int64_t)strlen(path) + 1)};
+  *c = (mg_csv){.delimiter = delimiter, .header = -1};
+  c->path = memory_new((int64_t)strlen(path) + 1);
   if (c->path) memcpy(c->path, path, strlen(path) + 1);
   if (c->path) c->content = file_read_whole("csv", path, limit);
   if (c->content) {
@@ -188,7 +193,8 @@ static field find_field(const mg_csv *c, int64_t offset, int64_t column) {
 }
 
 const char *mg_csv_field(mg_csv *c, int64_t row, int64_t column, int64_t *length) {
-  if (row < -1 || row >= c->rows || column < 0 || column >= c->columns || (row < 0 && c->header < 0))
+  int64_t first = c->header < 0 ? 0 : -1;
+  if (row < first || row >= c->rows || column < 0 || column >= c->columns)
     return fail_null(MG_BAD_ARGUMENT, "csv_read: row %lld, column %lld of %lld x %lld",
                      (long long)row, (long long)column, (long long)c->rows, (long long)c->columns);
   field f = find_field(c, row < 0 ? c->header : c->starts[row], column);
@@ -278,9 +284,11 @@ static int parse(const char *p, int64_t length, locale_t locale, double *out) {
   return 1;
 }
 
+static int is_blank(char byte) { return byte == ' ' || byte == '\t'; }
+
 static field trimmed(field f) {
-  while (f.length > 0 && (*f.first == ' ' || *f.first == '\t')) f.first++, f.length--;
-  while (f.length > 0 && (f.first[f.length - 1] == ' ' || f.first[f.length - 1] == '\t')) f.length--;
+  while (f.length > 0 && is_blank(*f.first)) f.first++, f.length--;
+  while (f.length > 0 && is_blank(f.first[f.length - 1])) f.length--;
   return f;
 }
 
@@ -315,10 +323,12 @@ static mg_status parse_rows(void *data, int64_t first, int64_t last) {
     const char *p = c->bytes + c->starts[row];
     for (int64_t column = 0; column < c->columns; column++) {
       field f;
-      p = scan(p, end, c->delimiter, &f) + 1;
+      p = scan(p, end, c->delimiter, &f);
+      if (column + 1 < c->columns) p++; /* the delimiter */
+      mg_status status = (column + 1) % WIDE_TICK == 0 ? interrupt_tick() : MG_OK;
+      if (status != MG_OK) return status;
       if (job->slots[column] < 0) continue;
-      mg_status status =
-          parse_field(job, f, column, job->out + row * job->count + job->slots[column]);
+      status = parse_field(job, f, column, job->out + row * job->count + job->slots[column]);
       if (status != MG_OK) return status;
     }
   }

@@ -16,7 +16,7 @@ typedef struct file_source {
   int64_t size;   /* bytes in the file when it was opened: no reader allocates for more */
   int64_t offset; /* bytes given out so far */
   int handle;
-  /* Of a stream: puts its next bytes, FILE_CHUNK at most, into the buffer; *count = 0 is the end. */
+  /* Of a stream: puts its next bytes, FILE_CHUNK at most, into the buffer; *count 0: the end. */
   mg_status (*next)(struct file_source *f, int *count);
   void *job;      /* of next */
   int is_claimed; /* size is what a compressed file says: memory is to grow with what comes */
@@ -58,7 +58,7 @@ mg_status file_bad(const file_source *f, const char *reason, int64_t offset, con
 /* Bytes as text: printable ASCII as it is, the others as \xHH. text holds 4 * count + 1. */
 void file_show_bytes(char *text, const void *bytes, int count);
 
-/* All bytes of the file at path, inflated if it is a gzip file; more than limit >= 0 are refused. */
+/* All bytes of the file at path, inflated if it is in gzip; more than limit >= 0 are refused. */
 mg_array *file_read_whole(const char *format, const char *path, int64_t limit);
 
 /* ---- writing */

@@ -1,5 +1,5 @@
-/* The IDX files of MNIST and its kin, plain or inside gzip: 0, 0, type, number of axes, extents of 4
- * bytes, elements; all big-endian. Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of
+/* The IDX files of MNIST and its kin, plain or inside gzip: 0, 0, type, number of axes, extents of
+ * 4 bytes, elements; all big-endian. Source: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of
  * handwritten digits" (the section on file formats). */
 #include <string.h>
 
@@ -58,8 +58,8 @@ static mg_status read_extents(file_source *f, idx_header *h) {
   return MG_OK;
 }
 
-/* That the elements fit the limit and the file, whose rest has at most `most` bytes of them; a plain
- * file has exactly so many. */
+/* That the elements fit the limit and the file, whose rest has at most `most` bytes of them; a
+ * plain file has exactly so many. */
 static mg_status check_length(file_source *f, const idx_header *h, int64_t limit, int64_t most) {
   int64_t count = array_count(h->shape, h->axes);
   int64_t bytes = count < 0 ? -1 : memory_product(count, ELEMENT_MAX_BYTES);
@@ -118,7 +118,8 @@ mg_status mg_idx_write(const char *path, const mg_real *values, const int64_t *s
   int i = 0;
   while (i < CODES && strcmp(codes[i].type, type) != 0) i++;
   if (i == CODES)
-    return fail(MG_BAD_ARGUMENT, "idx_write: type is '%s', expected u1, i1, i2, i4, f4 or f8", type);
+    return fail(MG_BAD_ARGUMENT, "idx_write: type is '%s', expected u1, i1, i2, i4, f4 or f8",
+                type);
   encoder e;
   mg_status status = encoder_start(&e, "idx_write", values, shape, axes, element_find(type));
   if (status != MG_OK) return status;

@@ -5,13 +5,14 @@
 #include <string.h>
 
 #include "array.h"
+#include "base/interrupt.h"
 #include "base/memory.h"
 #include "base/status.h"
 #include "encoder.h"
 #include "npy.h"
 #include "npy_header.h"
 
-enum { MAGIC = 6, ALIGNMENT = 64 };
+enum { MAGIC = 6, ALIGNMENT = 64, TICK = 1 << 16 };
 
 static const char magic[] = "\x93NUMPY";
 
@@ -73,6 +74,11 @@ static mg_array *turned(mg_array *a) {
   int64_t stride[MG_MAX_AXES], index[MG_MAX_AXES] = {0}, place = 0, step = 1;
   for (int i = a->axes - 1; i >= 0; i--, step *= a->shape[i + 1]) stride[i] = step;
   for (int64_t at = 0; b && at < a->count; at++) {
+    if (at % TICK == 0 && interrupt_tick() != MG_OK) {
+      mg_array_free(b);
+      b = NULL;
+      break;
+    }
     b->values[place] = a->values[at];
     for (int i = 0; i < a->axes; i++) {
       place += stride[i];

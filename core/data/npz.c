@@ -13,7 +13,7 @@
 #include "gzip.h"
 #include "npy.h"
 
-enum { LEVEL = 6, SHOWN = 300 };
+enum { LEVEL = 6, SHOWN = 300, SMALLEST = 22 /* an archive of nothing */ };
 
 static const char suffix[] = ".npy";
 
@@ -59,7 +59,8 @@ static zip_int64_t tell_size(int64_t size, void *data) {
 }
 
 /* A zip_source over the file. */
-static zip_int64_t on_archive(void *user, void *data, zip_uint64_t length, zip_source_cmd_t command) {
+static zip_int64_t on_archive(void *user, void *data, zip_uint64_t length,
+                              zip_source_cmd_t command) {
   mg_npz *z = user;
   zip_int64_t place;
   switch (command) {
@@ -94,6 +95,9 @@ static mg_status bad_archive(mg_npz *z, zip_error_t *error) {
 
 static mg_status open_archive(mg_npz *z) {
   zip_error_t error;
+  if (z->file.size < SMALLEST) /* libzip takes an empty file for an archive */
+    return file_bad(&z->file, "file cut", z->file.size, "expected at least %d bytes, got %lld",
+                    (int)SMALLEST, (long long)z->file.size);
   zip_error_init(&error);
   zip_source_t *source = zip_source_function_create(on_archive, z, &error);
   if (source) z->zip = zip_open_from_source(source, ZIP_RDONLY, &error);
@@ -117,8 +121,10 @@ static mg_status bad_member(const mg_npz *z, const char *name, const char *reaso
   char shown[4 * 40 + 1];
   size_t length = strlen(name);
   file_show_bytes(shown, name, length < 40 ? (int)length : 40);
-  return file_bad(&z->file, "bad member", z->place, "expected arrays under names of their own ending "
-                  "in .npy, stored or deflated, got '%s', %s", shown, reason);
+  return file_bad(&z->file, "bad member", z->place,
+                  "expected arrays under names of their own ending in .npy, stored or deflated, "
+                  "got '%s', %s",
+                  shown, reason);
 }
 
 /* Why the member i cannot be read; NULL: it can. *rest: bytes of the file that no member has. */
@@ -300,8 +306,8 @@ static zip_int64_t write_bytes(writer *w, const void *data, zip_uint64_t length)
 }
 
 static zip_int64_t seek_place(writer *w, void *data, zip_uint64_t length) {
-  zip_int64_t place = zip_source_seek_compute_offset((zip_uint64_t)w->place,
-                                                     (zip_uint64_t)w->size, data, length, &w->error);
+  zip_int64_t place = zip_source_seek_compute_offset(
+      (zip_uint64_t)w->place, (zip_uint64_t)w->size, data, length, &w->error);
   if (place < 0) return -1;
   w->place = place;
   return keep(w, file_seek(w->sink, place), 0);
@@ -317,8 +323,7 @@ static zip_int64_t on_sink(void *user, void *data, zip_uint64_t length, zip_sour
   case ZIP_SOURCE_TELL: return w->place;
   case ZIP_SOURCE_STAT: return tell_size(w->size, data);
   case ZIP_SOURCE_ERROR: return zip_error_to_data(&w->error, data, length);
-  case ZIP_SOURCE_SUPPORTS:
-    return ZIP_SOURCE_SUPPORTS_WRITABLE;
+  case ZIP_SOURCE_SUPPORTS: return ZIP_SOURCE_SUPPORTS_WRITABLE;
   default: return 0; /* opening, closing, beginning, committing: file_write_atomic does it */
   }
 }
@@ -372,9 +377,9 @@ static mg_status write_archive(writer *w, zip_t *zip) {
   return status;
 }
 
-/* An archive without members is no more than the end of a directory, which libzip does not write. */
+/* An archive without members is the end of a directory alone, which libzip does not write. */
 static mg_status write_empty(file_sink *sink) {
-  static const char end[22] = "PK\5\6";
+  static const char end[SMALLEST] = "PK\5\6";
   return file_put(sink, end, sizeof end);
 }
 

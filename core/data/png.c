@@ -80,8 +80,9 @@ static mg_status check_size(const reader *r) {
   int64_t bytes = memory_product(height, row);
   int is_false = bytes > memory_product(r->file.size, 1032);
   if (!is_false && bytes <= r->limit) return MG_OK;
-  return file_bad(&r->file, is_false ? "picture larger than its file can hold" : "picture too large",
-                  SIGNATURE + 8, "expected at most %lld bytes of pixels, got %lld x %lld pixels",
+  const char *reason = is_false ? "picture larger than its file can hold" : "picture too large";
+  return file_bad(&r->file, reason, SIGNATURE + 8,
+                  "expected at most %lld bytes of pixels, got %lld x %lld pixels",
                   (long long)(is_false ? r->file.size * 1032 : r->limit), (long long)height,
                   (long long)width);
 }

@@ -250,7 +250,8 @@ static int csv_write(lua_State *L) {
     }
   }
   call_begin(L, state_of(L));
-  return file_done(L, mg_csv_write(path, mg_tensor_data(t), shape[0], shape[1], names, delimiter[0]));
+  return file_done(L, mg_csv_write(path, mg_tensor_data(t), shape[0], shape[1], names,
+                                   delimiter[0]));
 }
 
 /* ---- any file */

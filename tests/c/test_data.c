@@ -743,6 +743,30 @@ static void png_refuses_sizes_that_the_file_cannot_hold(void **state) {
   free(bytes);
 }
 
+/* 30 MB are claimed, which the 30 KB of the file could inflate to, but 30 KB is all there is. */
+static void memory_grows_with_what_comes(void **state) {
+  (void)state;
+  enum { COUNT = 30000, ROOM = 40000, CLAIM = 30000000 };
+  static unsigned char bytes[8 + COUNT], packed[ROOM];
+  const unsigned char header[8] = {0, 0, 8, 1, CLAIM >> 24, CLAIM >> 16 & 255, CLAIM >> 8 & 255,
+                                   CLAIM & 255};
+  memcpy(bytes, header, 8);
+  uint32_t x = 1;
+  for (int i = 0; i < COUNT; i++) {
+    x = x * 1664525 + 1013904223;
+    bytes[8 + i] = (unsigned char)(x >> 24);
+  }
+  const char *path = put_file("a.gz", packed, compress_gzip(bytes, sizeof bytes, packed, ROOM));
+  mg_memory_reset_peak();
+  int64_t before = live();
+  assert_null(read_idx(path));
+  assert_message("a.gz", "content cut at byte 30008 of the content");
+  mg_memory m;
+  mg_memory_read(&m);
+  assert_true(m.peak - before < 1 << 20);
+  assert_int_equal(live(), before);
+}
+
 /* ---- failing machine */
 
 static void folders_pipes_and_missing_files_are_refused(void **state) {
@@ -1157,6 +1181,7 @@ int main(void) {
       TEST(png_resolves_palettes_depths_and_interlacing),
       TEST(png_refuses_every_cut_and_survives_every_changed_byte),
       TEST(png_refuses_sizes_that_the_file_cannot_hold),
+      TEST(memory_grows_with_what_comes),
       TEST(folders_pipes_and_missing_files_are_refused),
       TEST(writing_keeps_permissions_and_follows_links),
       TEST(each_failing_call_leaves_the_old_file),

@@ -52,5 +52,6 @@ void fuzz_check_memory(size_t count, int per_byte) {
   mg_memory_read(&m);
   require(m.live == 0, "memory is left");
   /* deflate makes 1032 bytes of one, elements become reals of 8 bytes, blocks grow twofold */
-  require(m.peak <= (int64_t)count * 1032 * per_byte * 8 * 3 + (1 << 20), "more memory than the file can fill");
+  int64_t most = (int64_t)count * 1032 * per_byte * 8 * 3 + (1 << 20);
+  require(m.peak <= most, "more memory than the file can fill");
 }

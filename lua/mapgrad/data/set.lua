@@ -141,7 +141,9 @@ function methods.split(set, ...)
   local shares, total, count = { ... }, 0, set:count()
   if #shares == 0 then check.fail("MG-ARGUMENT", "set:split: no shares") end
   for _, share in ipairs(shares) do total = total + check.value("set:split", share, check.positive()) end
-  if total > 1 + 1e-9 then check.fail("MG-ARGUMENT", "set:split: the shares add up to %g, expected 1 or less", total) end
+  if total > 1 + 1e-9 then
+    check.fail("MG-ARGUMENT", "set:split: the shares add up to %g, expected 1 or less", total)
+  end
   if total < 1 - 1e-9 or #shares == 1 then shares[#shares + 1] = 1 - total end
   local parts, sum, last = {}, 0, 0
   for i, share in ipairs(shares) do
