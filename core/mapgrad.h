@@ -308,9 +308,9 @@ typedef enum mg_json_kind {
   MG_JSON_OBJECT
 } mg_json_kind;
 
-/* The value of a text, or of a file of at most `limit` bytes. Numbers become the nearest double. A key
- * given twice, a number beyond doubles, text that is not UTF-8, more than 2048 levels and anything
- * after the value are MG_BAD_FILE with line, column and byte. Free with mg_json_free. */
+/* The value of a text, or of a file of at most `limit` bytes. Numbers become the nearest double. A
+ * key given twice, a number beyond doubles, text that is not UTF-8, more than 2048 levels and
+ * anything after the value are MG_BAD_FILE with line, column and byte. Free with mg_json_free. */
 mg_json *mg_json_parse(const char *text, int64_t count);
 mg_json *mg_json_read(const char *path, int64_t limit);
 void mg_json_free(mg_json *v);
@@ -328,17 +328,19 @@ const mg_json *mg_json_field(const mg_json *object, const char *key);
 /* The key after `key`, which this function returned; NULL: the first. NULL at the end. */
 const char *mg_json_next(const mg_json *object, const char *key);
 
-/* Null, a truth value, an empty list or object; a finite number; a text in UTF-8. MG_BAD_ARGUMENT. */
+/* Null, a truth value, an empty list or object; a finite number; a text in UTF-8. Others are
+ * MG_BAD_ARGUMENT. */
 mg_json *mg_json_new(mg_json_kind kind);
 mg_json *mg_json_new_number(double value);
 mg_json *mg_json_new_text(const char *text, int64_t count);
 /* `value` belongs to the list or object from now on, also if this fails. A key in UTF-8, else
- * MG_BAD_ARGUMENT. */
+ * MG_BAD_ARGUMENT. MG_INTERRUPTED, the value being in its place. */
 mg_status mg_json_append(mg_json *list, mg_json *value);
 mg_status mg_json_set(mg_json *object, const char *key, mg_json *value);
 
-/* The text, keys sorted, numbers such that they are read back exactly: equal values, equal bytes. On
- * one line, or, with indent 1..31, on many. MG_BAD_ARGUMENT. The file ends in a line feed. */
+/* The text, keys sorted, numbers such that they are read back exactly: equal values, equal bytes.
+ * On one line, or, with indent 1..31, on many. The file ends in a line feed. MG_BAD_ARGUMENT,
+ * MG_INTERRUPTED. */
 mg_array *mg_json_print(const mg_json *v, int indent);
 mg_status mg_json_write(const char *path, const mg_json *v, int indent);
 
@@ -373,8 +375,8 @@ typedef struct mg_store_part {
 } mg_store_part;
 
 /* type "F32" or "F64"; NULL: that of mg_real, which keeps all bits. metadata: key, text, key, text,
- * ..., NULL; NULL: none. checksum 1: the field "checksum" comes first in the metadata, the CRC-32 of
- * the whole file with zeros in its place. The data are in the order given. MG_BAD_ARGUMENT,
+ * ..., NULL; NULL: none. checksum 1: the field "checksum" comes first in the metadata, the CRC-32
+ * of the whole file with zeros in its place. The data are in the order given. MG_BAD_ARGUMENT,
  * MG_BAD_SHAPE. */
 mg_status mg_store_write(const char *path, const mg_store_part *parts, int64_t count,
                          const char *type, const char *const *metadata, int checksum);

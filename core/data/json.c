@@ -1,6 +1,6 @@
-/* JSON through Jansson: an mg_json is a json_t. Only here does the core see Jansson, whose own small
- * blocks come from malloc: its allocator is one for the process, and not ours to change. Parsing takes
- * a multiple of the text's bytes, so callers limit the text. */
+/* JSON through Jansson: an mg_json is a json_t. Only here does the core see Jansson, whose own
+ * small blocks come from malloc: its allocator is one for the process, not ours to change. Parsing
+ * takes a multiple of the text's bytes, so callers limit the text. */
 #include "json.h"
 
 #include <jansson.h>
@@ -14,7 +14,7 @@
 #include "base/status.h"
 
 /* Digits that name a double exactly. */
-enum { DIGITS = 17, MAX_INDENT = 31, LARGEST_INTEGER_BITS = 53 };
+enum { DIGITS = 17, MAX_INDENT = 31, LARGEST_INTEGER_BITS = 53, FIRST_CAPACITY = 1 << 10 };
 
 static const json_t *in(const mg_json *v) { return (const json_t *)v; }
 
@@ -199,7 +199,7 @@ mg_json *mg_json_new_text(const char *text, int64_t count) {
 }
 
 mg_status mg_json_append(mg_json *list, mg_json *value) {
-  if (json_array_append_new(own(list), own(value)) == 0) return MG_OK;
+  if (json_array_append_new(own(list), own(value)) == 0) return interrupt_tick();
   return fail(MG_NO_MEMORY, "json_append: not enough memory for an entry");
 }
 
@@ -208,22 +208,54 @@ mg_status mg_json_set(mg_json *object, const char *key, mg_json *value) {
     mg_json_free(value);
     return fail(MG_BAD_ARGUMENT, "json_set: the key is not UTF-8");
   }
-  if (json_object_set_new_nocheck(own(object), key, own(value)) == 0) return MG_OK;
+  if (json_object_set_new_nocheck(own(object), key, own(value)) == 0) return interrupt_tick();
   return fail(MG_NO_MEMORY, "json_set: not enough memory for a field");
 }
 
 /* ---- writing */
 
+/* A text that grows. */
+typedef struct growing {
+  char *bytes;
+  int64_t count, capacity;
+  mg_status status;
+} growing;
+
+static mg_status make_room(growing *g, int64_t more) {
+  if (more <= g->capacity - g->count) return MG_OK;
+  int64_t capacity = 2 * g->capacity + more;
+  char *bytes = memory_new(capacity);
+  if (!bytes) return MG_NO_MEMORY;
+  if (g->count > 0) memcpy(bytes, g->bytes, (size_t)g->count);
+  memory_free(g->bytes);
+  g->bytes = bytes;
+  g->capacity = capacity;
+  return MG_OK;
+}
+
+static int add_piece(const char *piece, size_t size, void *data) {
+  growing *g = data;
+  if (g->status == MG_OK) g->status = interrupt_tick(); /* Jansson does not stop for every -1 */
+  if (g->status == MG_OK) g->status = make_room(g, (int64_t)size);
+  if (g->status != MG_OK) return -1;
+  memcpy(g->bytes + g->count, piece, size);
+  g->count += (int64_t)size;
+  return 0;
+}
+
+/* A block of *count bytes with room for `room` more. */
 static char *print(const mg_json *v, size_t flags, int64_t room, int64_t *count) {
+  growing g = {0};
+  g.status = make_room(&g, FIRST_CAPACITY);
   flags |= JSON_ENCODE_ANY | JSON_REAL_PRECISION(DIGITS);
-  size_t bytes = json_dumpb(in(v), NULL, 0, flags);
-  if (bytes == 0) return fail_null(MG_NO_MEMORY, "json: not enough memory for the text");
-  char *text = memory_new((int64_t)bytes + room);
-  if (!text) return NULL;
-  *count = (int64_t)json_dumpb(in(v), text, bytes, flags);
-  if (*count == (int64_t)bytes) return text;
-  memory_free(text);
-  return fail_null(MG_NO_MEMORY, "json: not enough memory for the text");
+  if (g.status == MG_OK && json_dump_callback(in(v), add_piece, &g, flags) == 0)
+    g.status = make_room(&g, room);
+  else if (g.status == MG_OK)
+    g.status = fail(MG_NO_MEMORY, "json: not enough memory for the text");
+  *count = g.count;
+  if (g.status == MG_OK) return g.bytes;
+  memory_free(g.bytes);
+  return NULL;
 }
 
 char *json_print_compact(const mg_json *v, int64_t room, int64_t *count) {

@@ -4,8 +4,8 @@
 #include "file.h"
 
 /* The value in the next `count` bytes of f, which has them. Whole numbers stay exact: those beyond
- * int64_t are refused. A key given twice, text that is not UTF-8, more than 2048 levels and anything
- * after the value are MG_BAD_FILE with line, column and byte. MG_INTERRUPTED. */
+ * int64_t are refused. A key given twice, text that is not UTF-8, more than 2048 levels and
+ * anything after the value are MG_BAD_FILE with line, column and byte. MG_INTERRUPTED. */
 mg_json *json_parse_exact(file_source *f, int64_t count);
 
 /* Sets out and returns 1 if v is a number written without fraction or exponent, read exactly. */

@@ -1,6 +1,6 @@
 /* Safetensors files: 8 bytes with the length of the header, the header as JSON, the data (format of
- * github.com/huggingface/safetensors), all little-endian. Elements pass through a buffer of FILE_CHUNK
- * bytes; the header is the only part in memory, and no longer than the file. */
+ * github.com/huggingface/safetensors), all little-endian. Elements pass through a buffer of
+ * FILE_CHUNK bytes; the header is the only part in memory, and no longer than the file. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,11 +14,12 @@
 #include "gzip.h"
 #include "json.h"
 
-/* The header starts behind its length; what starts behind it is aligned. The checksum is a CRC-32 in
- * hexadecimal digits. Names are shown up to SHOWN bytes. */
+/* The header starts behind its length; what starts behind it is aligned. The checksum is a CRC-32
+ * in hexadecimal digits. Names are shown up to SHOWN bytes. */
 enum { LENGTH = 8, ALIGNMENT = 8, HEADER_MAX = 100000000, SUM = 8, SHOWN = 60, FIELDS = 3 };
 
-static const char metadata_key[] = "__metadata__", checksum_key[] = "checksum", zeros[] = "00000000";
+static const char metadata_key[] = "__metadata__", checksum_key[] = "checksum";
+static const char zeros[] = "00000000"; /* where the checksum will stand */
 /* How a file with a checksum goes on after the length of its header; the digits follow. */
 static const char checksum_head[] = "{\"__metadata__\":{\"checksum\":\"";
 enum { SUM_AT = LENGTH + (int)sizeof checksum_head - 1 };
@@ -426,7 +427,8 @@ static mg_status print_header(content *c, const mg_json *root) {
   for (int i = 0; i < LENGTH; i++) text[i] = (char)(length >> 8 * i & 255);
   c->length = LENGTH + length;
   if (length <= HEADER_MAX) return MG_OK;
-  return fail(MG_BAD_ARGUMENT, "store_write: names and metadata make %lld bytes, expected at most %d",
+  return fail(MG_BAD_ARGUMENT,
+              "store_write: names and metadata make %lld bytes, expected at most %d",
               (long long)length, (int)HEADER_MAX);
 }
 

@@ -1,5 +1,5 @@
-/* JSON values as Lua tables and back. Objects are tables with text keys, lists tables 1..n; null is a
- * value of its own, and an empty list has a metatable that tells it from an empty object. */
+/* JSON values as Lua tables and back. Objects are tables with text keys, lists tables 1..n; null is
+ * a value of its own, and an empty list has a metatable that tells it from an empty object. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -200,7 +200,8 @@ static void fill_object(lua_State *L, const place *p, mg_json *into) {
       bad_value(L, p, "MG-TYPE", "a table whose keys are neither texts nor 1, 2, ... without gap");
     size_t length;
     place below = {p, lua_tolstring(L, -2, &length), 0, p->depth + 1};
-    if (strlen(below.key) != length) bad_value(L, &below, "MG-ARGUMENT", "under a key with a zero byte");
+    if (strlen(below.key) != length)
+      bad_value(L, &below, "MG-ARGUMENT", "under a key with a zero byte");
     add_value(L, &below, into);
     lua_pop(L, 1);
   }
@@ -268,8 +269,8 @@ static int json_encode(lua_State *L) {
   int indent = check_int(L, 2);
   json_box *box = new_box(L);
   array_box *text = array_box_new(L);
-  take_value(L, 1, box);
   call_begin(L, state_of(L));
+  take_value(L, 1, box);
   text->array = mg_json_print(box->value, indent);
   if (!text->array) return raise_failure(L);
   return array_box_push_text(L, text);
@@ -280,8 +281,8 @@ static int json_write(lua_State *L) {
   const char *path = check_text(L, 1);
   int indent = check_int(L, 3);
   json_box *box = new_box(L);
-  take_value(L, 2, box);
   call_begin(L, state_of(L));
+  take_value(L, 2, box);
   return file_done(L, mg_json_write(path, box->value, indent));
 }
 
