@@ -17,10 +17,13 @@ typedef struct json_box {
   mg_json *value;
 } json_box;
 
-static int value_free(lua_State *L) {
-  json_box *box = luaL_checkudata(L, 1, VALUE);
+static void drop(json_box *box) {
   mg_json_free(box->value);
   box->value = NULL;
+}
+
+static int value_free(lua_State *L) {
+  drop(luaL_checkudata(L, 1, VALUE));
   return 0;
 }
 
@@ -96,8 +99,7 @@ static void push_value(lua_State *L, const mg_json *v) {
 static int finish(lua_State *L, json_box *box) {
   if (!box->value) return file_failure(L);
   push_value(L, box->value);
-  mg_json_free(box->value);
-  box->value = NULL;
+  drop(box); /* not left to the collector, which does not see its size */
   return 1;
 }
 
@@ -272,6 +274,7 @@ static int json_encode(lua_State *L) {
   call_begin(L, state_of(L));
   take_value(L, 1, box);
   text->array = mg_json_print(box->value, indent);
+  drop(box);
   if (!text->array) return raise_failure(L);
   return array_box_push_text(L, text);
 }
@@ -283,7 +286,9 @@ static int json_write(lua_State *L) {
   json_box *box = new_box(L);
   call_begin(L, state_of(L));
   take_value(L, 2, box);
-  return file_done(L, mg_json_write(path, box->value, indent));
+  mg_status status = mg_json_write(path, box->value, indent);
+  drop(box);
+  return file_done(L, status);
 }
 
 /* json_list(t): t, marked as a list, also if it is empty */
