@@ -501,9 +501,20 @@ mg_tensor *mg_softmax_vjp(const mg_tensor *y, const mg_tensor *dy, int axis, int
 
 /* ---- index */
 
-/* Rows rows[0..count-1] of axis 0. MG_BAD_ARGUMENT. */
-mg_tensor *mg_take(const mg_tensor *x, const int64_t *rows, int64_t count);
-mg_tensor *mg_take_vjp(const mg_tensor *x, const int64_t *rows, int64_t count, const mg_tensor *dy);
+/* Rows rows[0..count-1] of an axis. MG_BAD_ARGUMENT. */
+mg_tensor *mg_take(const mg_tensor *x, int axis, const int64_t *rows, int64_t count);
+mg_tensor *mg_take_vjp(const mg_tensor *x, int axis, const int64_t *rows, int64_t count,
+                       const mg_tensor *dy);
+/* Entries of x along an axis by an index of x's shape but for that axis: whole numbers from 1, else
+ * MG_BAD_ARGUMENT. The gradient for x is mg_scatter_add of dy to zeros. */
+mg_tensor *mg_gather(const mg_tensor *x, int axis, const mg_tensor *index);
+/* x with the entries of source added where the index says; source has the index's shape. Entries for one
+ * place are added in their order. The gradients are dy for x and mg_gather of dy for source. */
+mg_tensor *mg_scatter_add(const mg_tensor *x, int axis, const mg_tensor *index,
+                          const mg_tensor *source);
+/* The matrices of the last two axes, 0 below (is_upper) or above their diagonal number `diagonal`, which
+ * counts upwards from the main one. The gradient is the same of dy. */
+mg_tensor *mg_triangle(const mg_tensor *x, int is_upper, int64_t diagonal);
 /* Axis i of the result is axis order[i] of x. */
 mg_tensor *mg_permute(const mg_tensor *x, const int *order);
 /* Entries first..first+count-1 of one axis. */

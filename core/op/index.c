@@ -11,59 +11,68 @@
 typedef struct row_job {
   const mg_real *x, *dy;
   mg_real *out;
-  int64_t width; /* entries of a row */
+  int64_t extent, count; /* of x and of the result along the axis */
+  int64_t width;         /* entries of a row: of the axes after it */
   const int64_t *rows;
   const int64_t *start; /* row r of x was taken at places order[start[r]..start[r + 1] - 1] */
   const int64_t *order;
 } row_job;
 
-static mg_status check_rows(const char *op, const mg_tensor *x, const int64_t *rows,
+static mg_status check_rows(const char *op, const mg_tensor *x, int axis, const int64_t *rows,
                             int64_t count) {
-  if (x->axes == 0) return fail(MG_BAD_SHAPE, "%s: a scalar has no rows", op);
+  if (axis < 0 || axis >= x->axes)
+    return fail(MG_BAD_SHAPE, "%s: axis %d, there are %d", op, axis + 1, x->axes);
   if (count < 0) return fail(MG_BAD_ARGUMENT, "%s: %lld rows", op, (long long)count);
   for (int64_t i = 0; i < count; i++)
-    if (rows[i] < 0 || rows[i] >= x->shape[0])
+    if (rows[i] < 0 || rows[i] >= x->shape[axis])
       return fail(MG_BAD_ARGUMENT, "%s: row %lld, there are %lld", op, (long long)rows[i] + 1,
-                  (long long)x->shape[0]);
+                  (long long)x->shape[axis]);
   return MG_OK;
 }
 
+/* Rows first..last-1 of the result, those of all indices of the axes before counted. */
 static mg_status take_chunk(void *job, int64_t first, int64_t last) {
   const row_job *j = job;
   for (int64_t i = first; i < last; i++)
-    memcpy(j->out + i * j->width, j->x + j->rows[i] * j->width,
+    memcpy(j->out + i * j->width,
+           j->x + (i / j->count * j->extent + j->rows[i % j->count]) * j->width,
            (size_t)j->width * sizeof *j->out);
   return MG_OK;
 }
 
-mg_tensor *mg_take(const mg_tensor *x, const int64_t *rows, int64_t count) {
-  if (check_rows("take", x, rows, count) != MG_OK) return NULL;
+mg_tensor *mg_take(const mg_tensor *x, int axis, const int64_t *rows, int64_t count) {
+  if (check_rows("take", x, axis, rows, count) != MG_OK) return NULL;
   int64_t shape[MG_MAX_AXES];
   memcpy(shape, x->shape, (size_t)x->axes * sizeof *shape);
-  shape[0] = count;
+  shape[axis] = count;
   mg_tensor *y = mg_tensor_new(shape, x->axes);
   if (!y || y->size == 0) return y;
-  row_job job = {.x = x->data, .out = y->data, .rows = rows};
-  job.width = shape_product(x->shape, 1, x->axes);
-  return op_finish(y, op_for(count, op_grain(job.width), take_chunk, &job));
+  row_job job = {.x = x->data, .out = y->data, .rows = rows, .extent = x->shape[axis],
+                 .count = count};
+  job.width = shape_product(x->shape, axis + 1, x->axes);
+  return op_finish(y, op_for(y->size / job.width, op_grain(job.width), take_chunk, &job));
 }
 
 /* out [width] = sum of the rows of dy at `places`, in their order. */
-static void sum_rows(const row_job *j, const int64_t *places, int64_t count, mg_real *out) {
+static void sum_rows(const row_job *j, const mg_real *dy, const int64_t *places, int64_t count,
+                     mg_real *out) {
   enum { BLOCK = 256 };
   double total[BLOCK];
   for (int64_t at = 0; at < j->width; at += BLOCK) {
     int64_t n = j->width - at < BLOCK ? j->width - at : BLOCK;
     for (int64_t i = 0; i < n; i++) total[i] = 0;
-    for (int64_t p = 0; p < count; p++) op_add(total, j->dy + places[p] * j->width + at, n);
+    for (int64_t p = 0; p < count; p++) op_add(total, dy + places[p] * j->width + at, n);
     for (int64_t i = 0; i < n; i++) out[at + i] = (mg_real)total[i];
   }
 }
 
 static mg_status take_vjp_chunk(void *job, int64_t first, int64_t last) {
   const row_job *j = job;
-  for (int64_t r = first; r < last; r++)
-    sum_rows(j, j->order + j->start[r], j->start[r + 1] - j->start[r], j->out + r * j->width);
+  for (int64_t i = first; i < last; i++) {
+    int64_t r = i % j->extent;
+    sum_rows(j, j->dy + i / j->extent * j->count * j->width, j->order + j->start[r],
+             j->start[r + 1] - j->start[r], j->out + i * j->width);
+  }
   return MG_OK;
 }
 
@@ -78,31 +87,34 @@ static void sort_places(const int64_t *rows, int64_t count, int64_t extent, int6
   start[0] = 0;
 }
 
-/* MG_BAD_SHAPE unless dy is [count] followed by x's axes but the first. */
-static mg_status check_taken(const mg_tensor *x, int64_t count, const mg_tensor *dy) {
-  int fits = dy->axes == x->axes && dy->shape[0] == count;
-  for (int i = 1; fits && i < x->axes; i++) fits = dy->shape[i] == x->shape[i];
+/* MG_BAD_SHAPE unless dy has x's shape but for `count` along the axis. */
+static mg_status check_taken(const mg_tensor *x, int axis, int64_t count, const mg_tensor *dy) {
+  int fits = dy->axes == x->axes;
+  for (int i = 0; fits && i < x->axes; i++)
+    fits = dy->shape[i] == (i == axis ? count : x->shape[i]);
   if (fits) return MG_OK;
   char left[SHAPE_TEXT_BYTES], right[SHAPE_TEXT_BYTES];
-  return fail(MG_BAD_SHAPE, "take_vjp: dy has shape %s for %lld rows of shape %s",
-              shape_of(left, dy), (long long)count, shape_of(right, x));
+  return fail(MG_BAD_SHAPE, "take_vjp: dy has shape %s for %lld rows of axis %d of shape %s",
+              shape_of(left, dy), (long long)count, axis + 1, shape_of(right, x));
 }
 
-mg_tensor *mg_take_vjp(const mg_tensor *x, const int64_t *rows, int64_t count,
+mg_tensor *mg_take_vjp(const mg_tensor *x, int axis, const int64_t *rows, int64_t count,
                        const mg_tensor *dy) {
-  if (check_rows("take_vjp", x, rows, count) != MG_OK) return NULL;
-  if (check_taken(x, count, dy) != MG_OK) return NULL;
-  int64_t extent = x->shape[0];
+  if (check_rows("take_vjp", x, axis, rows, count) != MG_OK) return NULL;
+  if (check_taken(x, axis, count, dy) != MG_OK) return NULL;
+  int64_t extent = x->shape[axis];
   int64_t *start = memory_array(extent + 1 + count, (int64_t)sizeof *start);
   if (!start) return NULL;
   sort_places(rows, count, extent, start, start + extent + 1);
-  row_job job = {.dy = dy->data, .start = start, .order = start + extent + 1};
-  job.width = shape_product(x->shape, 1, x->axes);
+  row_job job = {.dy = dy->data, .start = start, .order = start + extent + 1, .extent = extent,
+                 .count = count};
+  job.width = shape_product(x->shape, axis + 1, x->axes);
   mg_tensor *dx = tensor_like(x);
-  if (dx) {
+  if (dx && dx->size > 0) {
     job.out = dx->data;
-    int64_t taken = extent > 0 ? count / extent + 1 : 1; /* rows of dy for one of dx, about */
-    dx = op_finish(dx, op_for(extent, op_grain(job.width * taken), take_vjp_chunk, &job));
+    int64_t taken = count / extent + 1; /* rows of dy for one of dx, about */
+    dx = op_finish(dx, op_for(dx->size / job.width, op_grain(job.width * taken), take_vjp_chunk,
+                              &job));
   }
   memory_free(start);
   return dx;

@@ -81,6 +81,7 @@ check.positive = numeric("a number above 0", function(v) return v > 0 and v < ma
 check.not_negative = numeric("a number from 0", function(v) return v >= 0 and v < math.huge end)
 check.real = numeric("a finite number", function(v) return v > -math.huge and v < math.huge end)
 check.count = numeric("an integer from 1", function(v) return v >= 1 and v == math.floor(v) and v < 2 ^ 53 end)
+check.integer = numeric("an integer", function(v) return v == math.floor(v) and v > -2 ^ 53 and v < 2 ^ 53 end)
 check.whole = numeric("an integer from 0", function(v) return v >= 0 and v == math.floor(v) and v < 2 ^ 53 end)
 
 function check.flag(preset)
@@ -92,6 +93,13 @@ end
 function check.text(preset)
   return rule(preset, "a text", function(v)
     if type(v) == "string" then return v end
+  end)
+end
+
+--- A list.
+function check.list(preset)
+  return rule(preset, "a list", function(v)
+    if type(v) == "table" and not getmetatable(v) then return v end
   end)
 end
 

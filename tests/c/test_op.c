@@ -632,7 +632,7 @@ typedef struct take_state {
 
 static mg_tensor *run_take(void *state) {
   take_state *s = state;
-  return mg_take(s->x, s->rows, s->count);
+  return mg_take(s->x, 0, s->rows, s->count);
 }
 
 static void take_and_its_gradient(void **state) {
@@ -647,7 +647,7 @@ static void take_and_its_gradient(void **state) {
       assert_int_equal(mg_tensor_shape(y)[0], count);
       for (int64_t k = 0; k < count * width; k++)
         assert_true(at(y, k) == at(s.x, rows[k / width] * width + k % width));
-      is_gradient("take", run_take, &s, s.x, dy, mg_take_vjp(s.x, rows, count, dy));
+      is_gradient("take", run_take, &s, s.x, dy, mg_take_vjp(s.x, 0, rows, count, dy));
       FREE(s.x, y, dy);
     }
 }
@@ -1312,8 +1312,8 @@ static mg_tensor *run_case(int i, const inputs *p) {
     case 12: return mg_reduce(MG_MIN, p->matrix, 0, 1);
     case 13: return mg_reduce_vjp(MG_MEAN, p->matrix, p->row, p->row, 0, 1);
     case 14: return mg_reduce_vjp(MG_MAX, p->matrix, p->row, p->row, 0, 1);
-    case 15: return mg_take(p->image, rows, 4);
-    case 16: return mg_take_vjp(p->matrix, rows, 4, p->few);
+    case 15: return mg_take(p->image, 0, rows, 4);
+    case 16: return mg_take_vjp(p->matrix, 0, rows, 4, p->few);
     case 17: return mg_permute(p->image, order);
     case 18: return mg_slice(p->image, 2, 1, 3);
     case 19: return mg_slice_vjp(p->matrix, 0, 2, p->square);
@@ -1438,10 +1438,10 @@ static void shapes_that_do_not_fit(void **state) {
   refused(mg_reduce(MG_SUM, a, 1, 2), MG_BAD_SHAPE, "reduce: 2 axes from axis 2 on, there are 2");
   refused(mg_reduce_vjp(MG_SUM, a, b, b, 0, 1), MG_BAD_SHAPE,
           "reduce_vjp: y has shape 4, the result has 3");
-  refused(mg_take(a, rows, 2), MG_BAD_ARGUMENT, "take: row 3, there are 2");
-  refused(mg_take(scalar, rows, 1), MG_BAD_SHAPE, "take: a scalar has no rows");
-  refused(mg_take_vjp(a, rows, 1, b), MG_BAD_SHAPE,
-          "take_vjp: dy has shape 4 for 1 rows of shape 2x3");
+  refused(mg_take(a, 0, rows, 2), MG_BAD_ARGUMENT, "take: row 3, there are 2");
+  refused(mg_take(scalar, 0, rows, 1), MG_BAD_SHAPE, "take: axis 1, there are 0");
+  refused(mg_take_vjp(a, 0, rows, 1, b), MG_BAD_SHAPE,
+          "take_vjp: dy has shape 4 for 1 rows of axis 1 of shape 2x3");
   refused(mg_permute(a, twice), MG_BAD_SHAPE, "permute: axis 1 twice");
   refused(mg_permute(a, outside), MG_BAD_SHAPE, "permute: axis 3, there are 2");
   refused(mg_slice(a, 1, 2, 2), MG_BAD_SHAPE,

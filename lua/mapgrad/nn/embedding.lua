@@ -5,16 +5,14 @@ local module = require "mapgrad.nn.module"
 local show = require "mapgrad.show"
 local weight = require "mapgrad.nn.weight"
 
--- The entries of x as a list, each an integer from 1 to count.
-local function numbers(x, count)
+-- Raises unless the entries of x are integers from 1 to count.
+local function check_numbers(x, count)
   check.value("nn.embedding: input", x, check.tensor)
-  local list = x:to_list()
-  for _, number in ipairs(list) do
+  for _, number in ipairs(x:to_list()) do
     if not (number >= 1 and number <= count and number == math.floor(number)) then -- also for NaN
       check.fail("MG-INDEX", "nn.embedding: %s is not one of 1..%d", show.number(number), count)
     end
   end
-  return list
 end
 
 --- Numbers from 1 to count -> rows of the weight: x [batch...] -> y [batch..., features]. The weight
@@ -33,9 +31,8 @@ return function(count, features, options)
     title = ("embedding %d x %d"):format(count, features),
     parameters = { { "weight", weight.draw("nn.embedding: initial", o.initial, { count, features }) } },
     forward = function(self, x)
-      local list, shape = numbers(x, count), x:shape()
-      shape[#shape + 1] = features
-      return self.weight:take(list):reshape(shape)
+      check_numbers(x, count)
+      return self.weight:embedding(x)
     end,
   }
 end

@@ -88,7 +88,9 @@ local function binary(name)
   return function(a, b) return apply2(rule, operand(a, name), operand(b, name)) end
 end
 
-for _, name in ipairs { "maximum", "minimum", "lt", "le", "eq", "ne", "pow", "add_relu" } do methods[name] = binary(name) end
+for _, name in ipairs { "maximum", "minimum", "lt", "le", "eq", "ne", "pow", "add_relu" } do
+  methods[name] = binary(name)
+end
 --- 1 where t > u, else 0.
 function methods.gt(t, u) return apply2(rules.lt, operand(u, "gt"), operand(t, "gt")) end
 --- 1 where t >= u, else 0.
