@@ -11,7 +11,7 @@ static int64_t *check_rows(lua_State *L, int index, int64_t *count) {
   for (int64_t i = 0; i < *count; i++) {
     double value = is_tensor ? (double)values[i] : 0;
     if (!(value > -0x1p53 && value < 0x1p53 && value == (double)(int64_t)value))
-      raise_message(L, "MG-ARGUMENT", "take: entry %f of the index is %f, expected a whole number",
+      raise_message(L, "MG-ARGUMENT", "take: entry %.0f of the index is %g, expected a whole number",
                     (double)i + 1, value);
     if (!is_tensor) lua_rawgeti(L, index, (int)(i + 1));
     rows[i] = (is_tensor ? (int64_t)value : check_integer(L, -1)) - 1;

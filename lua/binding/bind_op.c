@@ -178,7 +178,7 @@ static int project_vjp(lua_State *L) {
   mg_tensor *theta = check_tensor(L, 2), *u = check_tensor(L, 3);
   int64_t rows = n > 0 ? mg_tensor_size(theta) / n : 0;
   if (mg_tensor_size(u) != mg_tensor_size(theta))
-    return raise_message(L, "MG-SHAPE", "project: the gradient has %f entries, theta has %f",
+    return raise_message(L, "MG-SHAPE", "project: the gradient has %.0f entries, theta has %.0f",
                          (double)mg_tensor_size(u), (double)mg_tensor_size(theta));
   h->tensor = mg_tensor_new(mg_tensor_shape(theta), mg_tensor_axes(theta));
   handle_done(L, S, h);

@@ -80,7 +80,7 @@ static int store_read(lua_State *L) {
   mg_store *s = check_store(L, 1);
   int64_t index = check_integer(L, 2) - 1;
   if (index < 0 || index >= mg_store_count(s))
-    return raise_message(L, "MG-INDEX", "store_read: there is no tensor %f", (double)index + 1);
+    return raise_message(L, "MG-INDEX", "store_read: there is no tensor %.0f", (double)index + 1);
   state *S = state_of(L);
   int attempts = 0;
   handle *h = handle_new(L, S);

@@ -173,7 +173,7 @@ static int size(lua_State *L) {
 static int64_t check_offset(lua_State *L, int index, mg_tensor *t) {
   int64_t offset = check_integer(L, index);
   if (offset < 0 || offset >= mg_tensor_size(t))
-    raise_message(L, "MG-INDEX", "entry %f of %f is out of range", (double)offset + 1,
+    raise_message(L, "MG-INDEX", "entry %.0f of %.0f is out of range", (double)offset + 1,
                   (double)mg_tensor_size(t));
   return offset;
 }
@@ -198,7 +198,7 @@ static int write_list(lua_State *L) {
   check_list(L, 3);
   int64_t count = (int64_t)lua_rawlen(L, 3);
   if (offset < 0 || count > mg_tensor_size(t) - offset)
-    return raise_message(L, "MG-SHAPE", "a list of %f numbers for a tensor of %f entries",
+    return raise_message(L, "MG-SHAPE", "a list of %.0f numbers for a tensor of %.0f entries",
                          (double)count, (double)mg_tensor_size(t));
   mg_real *data = mg_tensor_data(t) + offset;
   for (int64_t i = 0; i < count; i++) {
@@ -217,7 +217,7 @@ static int read_list(lua_State *L) {
   mg_tensor *t = check_tensor(L, 1);
   int64_t offset = check_integer(L, 2), count = check_integer(L, 3);
   if (offset < 0 || count < 0 || count > mg_tensor_size(t) - offset)
-    return raise_message(L, "MG-INDEX", "%f entries from entry %f on, there are %f", (double)count,
+    return raise_message(L, "MG-INDEX", "%.0f entries from entry %.0f on, there are %.0f", (double)count,
                          (double)offset + 1, (double)mg_tensor_size(t));
   lua_createtable(L, (int)count, 0); /* may collect, and a finalizer free the tensor */
   t = check_tensor(L, 1);
