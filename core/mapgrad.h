@@ -525,8 +525,12 @@ mg_tensor *mg_concat(const mg_tensor *const *parts, int count, int axis);
 
 /* ---- matmul */
 
-/* op(a) op(b) of matrices, op = transposition where the flag is 1. O(rows inner columns). */
+/* op(a) op(b) of the matrices in the last two axes, op = transposition where the flag is 1; the axes
+ * before them broadcast as in mg_binary. O(rows inner columns) a matrix. */
 mg_tensor *mg_matmul(const mg_tensor *a, const mg_tensor *b, int transpose_a, int transpose_b);
+/* which = 0: gradient for a, 1: for b, summed over broadcast axes. MG_BAD_ARGUMENT for others. */
+mg_tensor *mg_matmul_vjp(int which, const mg_tensor *a, const mg_tensor *b, const mg_tensor *dy,
+                         int transpose_a, int transpose_b);
 
 /* ---- convolution and pooling over images [batch, channels, height, width] */
 

@@ -152,6 +152,18 @@ static int matmul(lua_State *L) {
   return handle_done(L, S, h);
 }
 
+/* matmul_vjp(which, a, b, dy, transpose_a, transpose_b) */
+static int matmul_vjp(lua_State *L) {
+  int which = check_int(L, 1), transpose_a = check_int(L, 5), transpose_b = check_int(L, 6);
+  int attempts = 0;
+  state *S = state_of(L);
+  handle *h = handle_new(L, S);
+  mg_tensor *a = check_tensor(L, 2), *b = check_tensor(L, 3), *dy = check_tensor(L, 4);
+  do h->tensor = mg_matmul_vjp(which, a, b, dy, transpose_a, transpose_b);
+  while (handle_again(L, h, &attempts));
+  return handle_done(L, S, h);
+}
+
 /* project(kind, theta, n) -> tensor of theta's shape, number of zero norms */
 static int project(lua_State *L) {
   mg_projection kind = (mg_projection)check_int(L, 1);
@@ -202,6 +214,7 @@ void open_ops(lua_State *L) {
                                        {"reduce", reduce},
                                        {"reduce_vjp", reduce_vjp},
                                        {"matmul", matmul},
+                                       {"matmul_vjp", matmul_vjp},
                                        {"project", project},
                                        {"project_vjp", project_vjp},
                                        {NULL, NULL}};

@@ -3,11 +3,9 @@
 local check = require "mapgrad.check"
 local dropout = require "mapgrad.nn.dropout"
 local initial = require "mapgrad.nn.initial"
-local leading = require "mapgrad.nn.leading"
 local linear = require "mapgrad.nn.linear"
 local module = require "mapgrad.nn.module"
 local show = require "mapgrad.show"
-local tensor = require "mapgrad.tensor"
 local weight = require "mapgrad.nn.weight"
 
 local NAME = "nn.multi_head_attention"
@@ -22,17 +20,6 @@ end
 local function join(x)
   x = x:permute(1, 3, 2, 4)
   return x:reshape(x:size(1), x:size(2), x:size(3) * x:size(4))
-end
-
--- The products a_i b_i of a [B, heads, n, k] and b [B, heads, k, m]: [B, heads, n, m]; b_i^T where
--- transposed.
-local function products(a, b, transposed)
-  local batch, heads, n, m = a:size(1), a:size(2), a:size(3), b:size(transposed and 3 or 4)
-  if batch == 0 then return tensor.zeros(batch, heads, n, m) end
-  local left = leading.unstack(a:reshape(batch * heads, n, a:size(4)))
-  local right, list = leading.unstack(b:reshape(batch * heads, b:size(3), b:size(4))), {}
-  for i, matrix in ipairs(left) do list[i] = matrix:matmul(right[i], false, transposed) end
-  return tensor.stack(list):reshape(batch, heads, n, m)
 end
 
 -- Checks x [batch..., n, features]; returns it as [B, n, features].
@@ -79,10 +66,10 @@ local function forward(self, queries, keys, values, mask)
     check.fail("MG-SHAPE", "%s: %d keys, but %d values", NAME, columns, v:size(2))
   end
   q, k, v = split(self.query(q), self.heads), split(self.key(k), self.heads), split(self.value(v), self.heads)
-  local scores = products(q * (1 / math.sqrt(self.features / self.heads)), k, true)
+  local scores = (q * (1 / math.sqrt(self.features / self.heads))):matmul(k, false, true)
   if mask then scores = scores + penalty(mask, batch, count, rows, columns) end
   local weights = scores:softmax(-1)
-  local y = self.output(join(products(self.dropout and self.dropout(weights) or weights, v)))
+  local y = self.output(join((self.dropout and self.dropout(weights) or weights):matmul(v)))
   return y:reshape(with_batch(batch, rows, self.features)),
     weights:reshape(with_batch(batch, self.heads, rows, columns))
 end

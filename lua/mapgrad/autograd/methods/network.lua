@@ -1,13 +1,37 @@
 --- Matrix products, convolution, pooling, normalisation, recorded.
 local check = require "mapgrad.check"
 local rules = require "mapgrad.autograd.rules"
+local show = require "mapgrad.show"
 local tape = require "mapgrad.autograd.tape"
 local tensor = require "mapgrad.tensor"
 
 local methods, apply1, apply2, apply3 = tensor.methods, tape.apply1, tape.apply2, tape.apply3
 
---- Matrix product; the flags transpose t or u.
+-- A vector as a matrix with an axis of extent 1 in the given place.
+local function as_matrix(t, place, turned)
+  if t:axes() ~= 1 then return t end
+  if turned then
+    check.fail("MG-SHAPE", "matmul: a vector cannot be transposed (shape %s)", show.shape(t:shape()))
+  end
+  return t:unsqueeze(place)
+end
+
+-- The product where t or u is a vector.
+local function vector_product(t, u, transpose_t, transpose_u)
+  local y = methods.matmul(as_matrix(t, 1, transpose_t), as_matrix(u, 2, transpose_u), transpose_t, transpose_u)
+  local shape = y:shape()
+  if u:axes() == 1 then table.remove(shape) end
+  if t:axes() == 1 then table.remove(shape, y:axes() - 1) end
+  return y:reshape(shape)
+end
+
+--- Matrix product of the last two axes, which the flags transpose in t or u; the axes before them broadcast:
+-- [batch..., n, m] times [batch..., m, k] is [batch..., n, k]. A vector [m] counts as a matrix of one row if
+-- it is t, of one column if it is u; the result does not have that axis.
 function methods.matmul(t, u, transpose_t, transpose_u)
+  if tensor.is(u) and (t:axes() == 1 or u:axes() == 1) then
+    return vector_product(t, u, transpose_t, transpose_u)
+  end
   return apply2(rules.matmul, t, u, { transpose_t and 1 or 0, transpose_u and 1 or 0 })
 end
 
