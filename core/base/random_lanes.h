@@ -24,12 +24,16 @@ typedef struct lanes_out {
 INLINED void philox_items(const __m256i keys[20], const random_place *place, uint64_t block,
                           int groups, uint32_t *out, const lanes_out *to) {
   const __m256i p = _mm256_set1_epi64x(0xD2511F53), q = _mm256_set1_epi64x(0xCD9E8D57);
-  const __m256i even = _mm256_set_epi64x(6, 4, 2, 0);
+  const __m256i even = _mm256_set_epi64x(6, 4, 2, 0), uneven = _mm256_set_epi64x(7, 5, 3, 1);
   __m256i w[4][4];
+  for (int g = 0; g < groups; g++) {
+    uint64_t first = block + LANES * (uint64_t)g;
+    __m256i low = _mm256_set1_epi64x((int64_t)(first & 0xFFFFFFFFu));
+    w[0][2 * g] = _mm256_add_epi64(low, even);
+    w[0][2 * g + 1] = _mm256_add_epi64(low, uneven);
+    w[1][2 * g] = w[1][2 * g + 1] = _mm256_set1_epi64x((int64_t)(first >> 32));
+  }
   for (int i = 0; i < 2 * groups; i++) {
-    uint64_t first = block + LANES * (uint64_t)(i / 2) + (uint64_t)(i % 2);
-    w[0][i] = _mm256_add_epi64(_mm256_set1_epi64x((int64_t)(first & 0xFFFFFFFFu)), even);
-    w[1][i] = _mm256_set1_epi64x((int64_t)(first >> 32));
     w[2][i] = _mm256_set1_epi64x(place->sample);
     w[3][i] = _mm256_set1_epi64x(place->instance);
   }
