@@ -40,7 +40,7 @@ const char *mg_version(void);
 const char *mg_build(void);
 int mg_real_bytes(void);
 
-/* ---- memory: 64-byte aligned blocks; freed blocks of 128 bytes and more wait in a cache */
+/* ---- memory: 64-byte aligned blocks; freed blocks of 64 bytes and more wait in a cache */
 
 typedef struct mg_memory {
   int64_t live;        /* bytes in use */

@@ -1,4 +1,4 @@
-/* Every block starts with a line of 64 bytes that holds its capacity. Capacities of 128 bytes and more
+/* Every block starts with a line of 64 bytes that holds its capacity. Capacities of 64 bytes and more
  * are rounded up to a size class (an eighth of a power of two), so that a freed block serves the next
  * request of its class: fresh pages cost milliseconds, small blocks a tenth of a microsecond, a block
  * from the cache a few nanoseconds. */
@@ -11,7 +11,7 @@
 #include "parallel.h"
 #include "status.h"
 
-enum { LINE = 64, FIRST_POWER = 7, FIRST_CACHED = 1 << FIRST_POWER, HUGE = 4 << 20, PAGE = 2 << 20 };
+enum { LINE = 64, FIRST_POWER = 6, FIRST_CACHED = 1 << FIRST_POWER, HUGE = 4 << 20, PAGE = 2 << 20 };
 enum { CLASSES = 8 * (63 - FIRST_POWER) };
 
 #if defined(__SANITIZE_ADDRESS__)

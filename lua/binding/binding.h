@@ -9,6 +9,7 @@
 
 /* One tensor as Lua sees it. tensor is NULL once freed. */
 typedef struct handle {
+  const void *brand; /* the same in all handles of this module, and in no other userdata */
   mg_tensor *tensor;
   struct handle *older, *newer; /* in the list of the state */
   double sequence;              /* number of its making */
@@ -21,6 +22,7 @@ typedef struct state {
   handle *newest;
   double sequence;
   int64_t live, debt, base, collections; /* bytes of tensors; see pressure() in handle.c */
+  int metatable;                         /* of handles: its place in the registry */
   lua_Hook hook;                         /* as found when the running call began */
   int hook_mask, hook_count;
   char root[256]; /* folder of the Lua modules: errors are placed outside of it */
@@ -84,7 +86,7 @@ int array_box_push_text(lua_State *L, array_box *box);
 void open_functions(lua_State *L, const luaL_Reg *functions);
 /* The same for a table `field` of name -> number, for an enum whose names stand in its order. */
 void open_names(lua_State *L, const char *field, const char *const *names, int count);
-void open_handles(lua_State *L);
+void open_handles(lua_State *L, state *S);
 void open_ops(lua_State *L);
 void open_index_ops(lua_State *L);
 void open_image_ops(lua_State *L);

@@ -3,7 +3,24 @@
 
 #include "binding.h"
 
+#ifdef MG_DOUBLE
+static const char *const TYPE = "mapgrad.handle.double";
+#else
 static const char *const TYPE = "mapgrad.handle";
+#endif
+static const char BRAND;
+
+/* The handle at a stack index, or NULL. Quicker than a look at the metatable, which is found by name. */
+static handle *test_handle(lua_State *L, int index) {
+  handle *h = lua_touserdata(L, index);
+  return h && lua_rawlen(L, index) >= sizeof *h && h->brand == &BRAND ? h : NULL;
+}
+
+static handle *check_handle(lua_State *L, int index) {
+  handle *h = test_handle(L, index);
+  if (!h) raise_message(L, "MG-TYPE", "expected a tensor, got %s", luaL_typename(L, index));
+  return h;
+}
 
 static int64_t largest(int64_t a, int64_t b) { return a > b ? a : b; }
 
@@ -31,7 +48,8 @@ handle *handle_new(lua_State *L, state *S) {
   pressure(L, S);
   handle *h = compat_new_userdata(L, sizeof *h);
   memset(h, 0, sizeof *h);
-  luaL_getmetatable(L, TYPE);
+  h->brand = &BRAND;
+  lua_rawgeti(L, LUA_REGISTRYINDEX, S->metatable);
   lua_setmetatable(L, -2);
   h->sequence = ++S->sequence;
   h->older = S->newest;
@@ -66,13 +84,11 @@ void handle_free(state *S, handle *h) {
 }
 
 mg_tensor *check_tensor(lua_State *L, int index) {
-  handle *h = luaL_testudata(L, index, TYPE);
-  if (!h)
-    raise_message(L, "MG-TYPE", "expected a tensor, got %s", luaL_typename(L, index));
-  else if (!h->tensor)
+  handle *h = check_handle(L, index);
+  if (!h->tensor)
     raise_message(L, "MG-FREED", "this tensor was freed (by free or by the end of its scope; return "
                                  "it from the scope or tensor.keep it)");
-  return h ? h->tensor : NULL;
+  return h->tensor;
 }
 
 mg_tensor *optional_tensor(lua_State *L, int index) {
@@ -110,14 +126,14 @@ static int rows(lua_State *L) {
 }
 
 static int free_tensor(lua_State *L) {
-  handle *h = luaL_checkudata(L, 1, TYPE);
+  handle *h = check_handle(L, 1);
   handle_free(state_of(L), h);
   return 0;
 }
 
 /* free_made(h, mark): frees a tensor made since the mark that is still of its scope */
 static int free_made(lua_State *L) {
-  handle *h = luaL_checkudata(L, 1, TYPE);
+  handle *h = check_handle(L, 1);
   if (h->listed && h->sequence > check_number(L, 2)) handle_free(state_of(L), h);
   return 0;
 }
@@ -132,7 +148,7 @@ static int has_shape_of(lua_State *L) {
 }
 
 static int is_alive(lua_State *L) {
-  handle *h = luaL_testudata(L, 1, TYPE);
+  handle *h = test_handle(L, 1);
   lua_pushboolean(L, h && h->tensor);
   return 1;
 }
@@ -243,7 +259,7 @@ static int scope_end(lua_State *L) {
   for (int spare = 1; spare >= 0; spare--) {
     for (int i = 1; i <= count; i++) {
       lua_rawgeti(L, 2, i);
-      handle *h = luaL_testudata(L, -1, TYPE);
+      handle *h = test_handle(L, -1);
       if (h) h->spared = spare;
       lua_pop(L, 1);
     }
@@ -258,7 +274,7 @@ static int scope_end(lua_State *L) {
 
 /* keep(h): no scope frees it */
 static int keep(lua_State *L) {
-  unlist(state_of(L), luaL_checkudata(L, 1, TYPE));
+  unlist(state_of(L), check_handle(L, 1));
   return 0;
 }
 
@@ -320,7 +336,7 @@ static int memory_fail(lua_State *L) {
   return 0;
 }
 
-void open_handles(lua_State *L) {
+void open_handles(lua_State *L, state *S) {
   static const luaL_Reg functions[] = {{"new", tensor_new},
                                        {"reshape", reshape},
                                        {"rows", rows},
@@ -353,6 +369,6 @@ void open_handles(lua_State *L) {
     lua_pushboolean(L, 0);
     lua_setfield(L, -2, "__metatable");
   }
-  lua_pop(L, 1);
+  S->metatable = luaL_ref(L, LUA_REGISTRYINDEX);
   open_functions(L, functions);
 }

@@ -194,8 +194,8 @@ static int set_root(lua_State *L) {
   return 0;
 }
 
-/* Pushes the state of this Lua state, made at the first call. */
-static void open_state(lua_State *L) {
+/* The state of this Lua state, made at the first call. */
+static state *open_state(lua_State *L) {
   lua_pushlightuserdata(L, (void *)&KEY);
   lua_rawget(L, LUA_REGISTRYINDEX);
   if (lua_isnil(L, -1)) {
@@ -206,17 +206,22 @@ static void open_state(lua_State *L) {
     lua_pushthread(L); /* on LuaJIT `main` is L, maybe a coroutine: it stays */
     luaL_ref(L, LUA_REGISTRYINDEX);
     lua_rawset(L, LUA_REGISTRYINDEX);
+    lua_pushlightuserdata(L, (void *)&KEY);
+    lua_rawget(L, LUA_REGISTRYINDEX);
+    lua_replace(L, -2);
   }
+  state *S = lua_touserdata(L, -1);
   lua_pop(L, 1);
+  return S;
 }
 
 static int open_module(lua_State *L) {
   static const luaL_Reg functions[] = {
       {"fail", lua_fail}, {"place", place}, {"root", set_root}, {NULL, NULL}};
-  open_state(L);
+  state *S = open_state(L);
   lua_newtable(L);
   open_functions(L, functions);
-  open_handles(L);
+  open_handles(L, S);
   open_ops(L);
   open_index_ops(L);
   open_image_ops(L);

@@ -100,86 +100,82 @@ function tape.record(rule, result, inputs, saved)
   return result
 end
 
+-- Gradients wait at nodes. `more` counts the nodes that hold a gradient beside the first, huge for one that
+-- belongs to somebody else.
+local function share(state, gradient)
+  state.more[gradient] = (state.more[gradient] or 0) + 1
+end
+
+-- A node does not hold a gradient any more: it is freed if no other does.
+local function release(state, gradient)
+  local more = state.more[gradient]
+  if not more then
+    core.free(gradient)
+  else
+    state.more[gradient] = more > 1 and more - 1 or nil
+  end
+end
+
 -- A leaf keeps its gradient, added to what it had. It outlives the scope it was computed in, as leaves do.
--- Returns whether the handle is not needed any more.
-local function keep(leaf, gradient, owned)
+local function keep(state, leaf, gradient, owned)
   local grad = rawget(leaf, "grad")
+  if not grad and owned then
+    rawset(leaf, "grad", tensor.keep(tensor.wrap(gradient)))
+    return
+  end
   if grad then
     core.accumulate(grad.handle, 1, gradient, 1)
   else
-    rawset(leaf, "grad", tensor.keep(tensor.wrap(owned and gradient or core.affine(gradient, 1, 0))))
+    rawset(leaf, "grad", tensor.keep(tensor.wrap(core.affine(gradient, 1, 0))))
   end
-  return grad or not owned
+  release(state, gradient)
 end
 
--- A node waits for a gradient. uses counts the nodes that do; gradients of others have no count.
-local function hold(state, gradient, foreign)
-  local uses = state.uses[gradient]
-  if uses then state.uses[gradient] = uses + 1 elseif not foreign then state.uses[gradient] = 1 end
-end
-
--- A node waits for it no more.
-local function release(state, gradient)
-  local uses = state.uses[gradient]
-  if not uses then return end
-  if uses > 1 then
-    state.uses[gradient] = uses - 1
-  else
-    state.uses[gradient] = nil
-    core.free(gradient)
-  end
-end
-
--- Frees a gradient that was made and is not waited for.
-local function discard(state, gradient, foreign)
-  if not foreign and not state.uses[gradient] then core.free(gradient) end
-end
-
--- Adds a gradient to what a node has got so far. owned: nobody else holds this handle's storage.
--- foreign: the handle belongs to somebody else.
-local function give(state, node, gradient, owned, foreign)
-  if node.leaf then
-    if keep(node, gradient, owned) then discard(state, gradient, foreign) end
-    return
-  end
+-- Passes a gradient that somebody holds on to a node: it is added to what the node has got so far.
+-- owned: nobody else has this handle's storage.
+local function give(state, node, gradient, owned)
+  if node.leaf then return keep(state, node, gradient, owned) end
   local id = node.id
   local sum = state.gradient[id]
   if not sum then
     state.gradient[id], state.owned[id] = gradient, owned
     state.node[id], state.open = node, state.open + 1
-    hold(state, gradient, foreign)
     return
   end
   if state.owned[id] then
     core.accumulate(sum, 1, gradient, 1)
   else
-    local total = core.binary(core.binary_kinds.add, sum, gradient)
-    state.gradient[id], state.owned[id] = total, true
-    hold(state, total)
+    state.gradient[id], state.owned[id] = core.binary(core.binary_kinds.add, sum, gradient), true
     release(state, sum)
   end
-  discard(state, gradient, foreign)
+  release(state, gradient)
 end
 
--- Passes a node's gradient to its inputs. owned: nobody else holds the gradient, a vjp may write into it.
+-- What an operation of many inputs passes back; its gradients and the one it gets are the operation's own.
+local function pull_back(state, node, gradient)
+  state.more[gradient] = math.huge
+  for i, g in ipairs(node.rule.pullback(node.o, gradient)) do
+    if g and node.inputs[i].id then
+      state.more[g] = math.huge
+      give(state, node.inputs[i], g, false)
+    end
+  end
+end
+
+-- Passes a node's gradient to its inputs. owned: nobody else has the gradient, a vjp may write into it.
 local function replay(state, node, gradient, owned)
   local rule = node.rule
-  if rule.pullback then
-    for i, g in ipairs(rule.pullback(node.o, gradient)) do
-      if g and node.inputs[i].id then give(state, node.inputs[i], g, false, true) end
-    end
-    return
-  end
+  if rule.pullback then return pull_back(state, node, gradient) end
   local a, b, c = node.a, node.b, node.c
   local want_a, want_b, want_c = a.id, b and b.id, c and c.id
   local da, db, dc = rule.vjp(gradient, node.handle, a.handle, b and b.handle, c and c.handle, node.o,
     want_a, want_b, want_c, owned)
-  local foreign, shared = not state.uses[gradient], want_a and want_b and da == db
-  if shared then hold(state, da, foreign and da == gradient) end
-  if want_a then give(state, a, da, da ~= gradient and not shared and not rule.shares, da == gradient and foreign) end
-  if want_b then give(state, b, db, db ~= gradient and not shared, db == gradient and foreign) end
-  if shared then release(state, da) end
-  if want_c then give(state, c, dc, dc ~= gradient, dc == gradient and foreign) end
+  local is_same = want_a and want_b and da == db
+  if want_a and da == gradient then share(state, da) end
+  if want_b and (db == gradient or is_same) then share(state, db) end
+  if want_a then give(state, a, da, da ~= gradient and not is_same and not rule.shares) end
+  if want_b then give(state, b, db, db ~= gradient and not is_same) end
+  if want_c then give(state, c, dc, true) end
 end
 
 local function forget(node)
@@ -231,8 +227,8 @@ function tape.backward(y, dy, spare, mark)
     check.fail("MG-SHAPE", "backward: the gradient has shape %s, the tensor %s",
       table.concat(dy:shape(), "x"), table.concat(y:shape(), "x"))
   end
-  local state = { gradient = {}, owned = {}, uses = {}, node = {}, open = 0 }
-  give(state, y, dy.handle, false, true)
+  local state = { gradient = {}, owned = {}, more = { [dy.handle] = math.huge }, node = {}, open = 0 }
+  give(state, y, dy.handle, false)
   tape.pause(run, state, y.id, spare, mark)
 end
 
