@@ -1,9 +1,10 @@
 --- The tape: what recorded operations leave behind, and its replay.
 --
 -- A recorded tensor carries its number `id` (they grow with time), its `rule`, its inputs `a`, `b`, `c`
--- and the rule's option `o`; a leaf carries `id` and `leaf`. Backward replays by descending id: an
--- operation has a larger id than its inputs, so each is reached after all its uses, without recursion.
--- Leaves take their gradients at once: the replay ends at the first operation, however old the leaves.
+-- (false where there is none: looking for a missing field costs a call) and the rule's option `o`; a leaf
+-- carries `id` and `leaf`. Backward replays by descending id: an operation has a larger id than its inputs,
+-- so each is reached after all its uses, without recursion. Leaves take their gradients at once: the replay
+-- ends at the first operation, however old the leaves.
 -- Gradients are handles; a gradient is added to in place only when it is known to be nobody else's, and
 -- freed as soon as the last node that waits for it has been replayed.
 local check = require "mapgrad.check"
@@ -59,7 +60,9 @@ function tape.apply1(rule, a, o)
   local handle = rule.forward(a.handle, o)
   if recording and a.id then
     last_id = last_id + 1
-    return setmetatable({ handle = handle, id = last_id, rule = rule, a = a, o = o }, Tensor)
+    return setmetatable({
+      handle = handle, id = last_id, rule = rule, a = a, b = false, c = false, o = o, leaf = false,
+    }, Tensor)
   end
   return setmetatable({ handle = handle, id = false }, Tensor)
 end
@@ -69,7 +72,9 @@ function tape.apply2(rule, a, b, o)
   local handle = rule.forward(a.handle, b.handle, o)
   if recording and (a.id or b.id) then
     last_id = last_id + 1
-    return setmetatable({ handle = handle, id = last_id, rule = rule, a = a, b = b, o = o }, Tensor)
+    return setmetatable({
+      handle = handle, id = last_id, rule = rule, a = a, b = b, c = false, o = o, leaf = false,
+    }, Tensor)
   end
   return setmetatable({ handle = handle, id = false }, Tensor)
 end
@@ -78,8 +83,9 @@ end
 function tape.apply3(rule, a, b, c, o)
   local handle = rule.forward(a.handle, b.handle, c and c.handle, o)
   if recording and (a.id or b.id or (c and c.id)) then
-    local node = { handle = handle, id = next_id(), rule = rule, a = a, b = b, c = c, o = o }
-    return setmetatable(node, Tensor)
+    return setmetatable({
+      handle = handle, id = next_id(), rule = rule, a = a, b = b, c = c or false, o = o, leaf = false,
+    }, Tensor)
   end
   return setmetatable({ handle = handle, id = false }, Tensor)
 end
@@ -168,8 +174,8 @@ local function replay(state, node, gradient, owned)
   if rule.pullback then return pull_back(state, node, gradient) end
   local a, b, c = node.a, node.b, node.c
   local want_a, want_b, want_c = a.id, b and b.id, c and c.id
-  local da, db, dc = rule.vjp(gradient, node.handle, a.handle, b and b.handle, c and c.handle, node.o,
-    want_a, want_b, want_c, owned)
+  local da, db, dc = rule.vjp(gradient, node.handle, a.handle, b and b.handle or nil, c and c.handle or nil,
+    node.o, want_a, want_b, want_c, owned)
   local is_same = want_a and want_b and da == db
   if want_a and da == gradient then share(state, da) end
   if want_b and (db == gradient or is_same) then share(state, db) end
@@ -179,7 +185,8 @@ local function replay(state, node, gradient, owned)
 end
 
 local function forget(node)
-  node.rule, node.a, node.b, node.c, node.o, node.inputs = USED, nil, nil, nil, nil, nil
+  node.rule, node.a, node.b, node.c, node.o = USED, false, false, false, false
+  if rawget(node, "inputs") then node.inputs = false end
 end
 
 -- Replays the nodes from id down. spare: if given, the results of replayed nodes made after `mark` are
