@@ -134,7 +134,8 @@ describe("matmul", function()
 
   it("says what does not fit", function()
     local a, v = tensor.ones(2, 3, 4), tensor.ones(4)
-    assert_fails("MG-SHAPE", "matmul: the batches of 2x3x4 and 3x4x5 do not broadcast", a.matmul, a, tensor.ones(3, 4, 5))
+    assert_fails("MG-SHAPE", "matmul: the batches of 2x3x4 and 3x4x5 do not broadcast", a.matmul, a,
+      tensor.ones(3, 4, 5))
     assert_fails("MG-SHAPE", "matmul: a is 2x3x4 with 4 columns, b is 3x4 with 3 rows", a.matmul, a, tensor.ones(3, 4))
     assert_fails("MG-SHAPE", "matmul: a vector cannot be transposed (shape 4)", a.matmul, a, v, false, true)
     assert_fails("MG-SHAPE", "matmul: b has shape scalar, expected 2 axes or more", a.matmul, a, tensor.ones())

@@ -38,7 +38,7 @@ static word key_of(mg_real x, int is_descending) {
   if (x != x) return (word)-1;
   x += 0;
   memcpy(&bits, &x, sizeof bits);
-  bits = bits & sign ? ~bits : bits | sign;
+  bits = (bits & sign) ? ~bits : bits | sign;
   return is_descending ? ~bits : bits;
 }
 
