@@ -523,6 +523,18 @@ mg_tensor *mg_slice_vjp(const mg_tensor *x, int axis, int64_t first, const mg_te
 /* Parts side by side along an axis that exists; other extents equal. */
 mg_tensor *mg_concat(const mg_tensor *const *parts, int count, int axis);
 
+/* ---- sort */
+
+/* The places, from 0, of the first `count` entries along an axis in sorted order: largest first if
+ * is_descending = 1; of equal entries the first stays the first, NaN is last in both orders. O(n) a row
+ * of n entries (O(n count) at worst where count <= 64). MG_BAD_SHAPE past 2^24 (2^53 in double) entries,
+ * which a real cannot count. */
+mg_tensor *mg_sort_order(const mg_tensor *x, int axis, int64_t count, int is_descending);
+/* The entries of x that such an order names along the axis. MG_BAD_ARGUMENT for places outside. */
+mg_tensor *mg_sort_values(const mg_tensor *x, const mg_tensor *order, int axis);
+/* The gradient of those for x. */
+mg_tensor *mg_sort_vjp(const mg_tensor *x, const mg_tensor *order, const mg_tensor *dy, int axis);
+
 /* ---- matmul */
 
 /* op(a) op(b) of the matrices in the last two axes, op = transposition where the flag is 1; the axes

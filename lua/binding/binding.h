@@ -93,6 +93,7 @@ void open_image_ops(lua_State *L);
 void open_losses(lua_State *L);
 void open_updates(lua_State *L);
 void open_reduce_ops(lua_State *L);
+void open_sort_ops(lua_State *L);
 void open_random(lua_State *L);
 void open_solvers(lua_State *L);
 void open_data(lua_State *L);

@@ -228,6 +228,7 @@ static int open_module(lua_State *L) {
   open_losses(L);
   open_updates(L);
   open_reduce_ops(L);
+  open_sort_ops(L);
   open_random(L);
   open_solvers(L);
   open_data(L);

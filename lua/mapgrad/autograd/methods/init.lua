@@ -16,7 +16,7 @@ function methods.detach(t)
   return tensor.wrap(core.reshape(t.handle, core.shape(t.handle)))
 end
 
-for _, topic in ipairs { "elementwise", "reduce", "softmax", "index", "network", "norm" } do
+for _, topic in ipairs { "elementwise", "reduce", "softmax", "index", "sort", "network", "norm" } do
   require("mapgrad.autograd.methods." .. topic)
 end
 

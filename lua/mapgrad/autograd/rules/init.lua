@@ -31,7 +31,7 @@ local function sample(shape, low, high, salt)
 end
 
 for _, topic in ipairs {
-  "elementwise", "reduce", "softmax", "index", "matmul", "image", "norm", "loss",
+  "elementwise", "reduce", "softmax", "index", "sort", "matmul", "image", "norm", "loss",
 } do
   require("mapgrad.autograd.rules." .. topic)(add, sample)
 end
