@@ -126,7 +126,7 @@ mg_tensor *mg_batch_norm(const mg_tensor *x, const mg_tensor *gain, const mg_ten
  * where dy counts as 0 where the result was rectified to 0. */
 
 static inline mg_real masked(int is_rectified, mg_real y, mg_real dy) {
-  return is_rectified & (y <= 0) ? 0 : dy;
+  return (is_rectified & (y <= 0)) ? 0 : dy;
 }
 
 enum { LANES = 8 };
