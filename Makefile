@@ -68,7 +68,7 @@ help:
 	@echo 'make check       both compilers, luacheck, floors, header'
 	@echo 'make asan, tsan  the tests under the address and undefined-behaviour, or the thread sanitizer'
 	@echo 'make fuzz        hostile files for the readers; ONLY=npy TIME=600 (seconds for each; default 60)'
-	@echo 'make bench       timings, one JSON line an entry; ONLY=name: entries that match'
+	@echo 'make bench       timings, one JSON line an entry; ONLY=name: those that match; PEERS=1: PyTorch too'
 	@echo 'make repl        the interactive prompt'
 	@echo 'make run FILE=experiments/warcraft_path.lua SET="epochs=5 data=terrain"'
 	@echo 'make rock        build and install the LuaRocks package into fresh trees, and use it'

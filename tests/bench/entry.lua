@@ -81,16 +81,57 @@ function run.cnn()
   network(mg.nn.combresnet18 { rows = n, cols = n }, x, g, "cnn")
 end
 
-function run.smallcnn()
-  local nn, x, g = mg.nn, images()
+local function small_network(side)
+  local nn = mg.nn
   local function convolution(from, to, kernel)
     return nn.conv2d { from, to, kernel = kernel, pad = (kernel - 1) / 2 }
   end
-  network(nn.sequential {
+  return nn.sequential {
     convolution(3, 16, 3), nn.relu(), nn.max_pool2d(2), convolution(16, 32, 3), nn.relu(), nn.max_pool2d(2),
-    convolution(32, 32, 3), nn.relu(), nn.adaptive_mean_pool2d(n, n), convolution(32, 1, 1), nn.softplus(),
-    nn.reshape(n, n),
-  }, x, g, "smallcnn")
+    convolution(32, 32, 3), nn.relu(), nn.adaptive_mean_pool2d(side, side), convolution(32, 1, 1), nn.softplus(),
+    nn.reshape(side, side),
+  }
+end
+
+function run.smallcnn()
+  local x, g = images()
+  network(small_network(n), x, g, "smallcnn")
+end
+
+-- An epoch: n maps of 12x12 in batches, a network, the estimator through the shortest path, Hamming loss, Adam.
+-- variant: small-imle, small-bb, comb-imle, comb-bb; one sample.
+function run.train_grid()
+  variant = variant or "small-imle"
+  local side, terrain = 12, { 0.8, 1.2, 5.3, 7.7, 9.2 }
+  local colour = { { 0.9, 0.8, 0.5 }, { 0.3, 0.7, 0.2 }, { 0.1, 0.4, 0.1 }, { 0.5, 0.5, 0.5 }, { 0.1, 0.2, 0.8 } }
+  local kinds = common.input(51, { n, side, side }, function(u) return math.floor(5 * u) + 1 end)
+  local costs = tensor.new(n, side, side)
+  local list, plain = kinds:to_list(), {}
+  for i, kind in ipairs(list) do plain[i] = terrain[kind] end
+  costs:copy_(tensor(plain):reshape(n, side, side))
+  local noise = common.input(52, { n, 3, 8 * side, 8 * side }, function(u) return 0.1 * (u - 0.5) end)
+  local picture = mg.autograd.pause(function()
+    local channels = {}
+    for c = 1, 3 do
+      local shades = {}
+      for i, kind in ipairs(list) do shades[i] = colour[kind][c] end
+      local cells = tensor(shades):reshape(n, side, 1, side, 1)
+      channels[c] = cells:expand(n, side, 8, side, 8):reshape(n, 8 * side, 8 * side)
+    end
+    return tensor.stack(channels, 2) + noise
+  end)
+  local grid = mg.solver.grid_path { rows = side, cols = side }
+  local set = mg.data.set { image = picture, path = grid(costs) }
+  local net = variant:match "^small" and small_network(side) or mg.nn.combresnet18 { rows = side, cols = side }
+  local layer = variant:match "bb$" and mg.estimator.blackbox { solver = grid, lambda = 20 } or mg.estimator.imle {
+    solver = grid, noise = mg.noise.sum_of_gamma { k = 24, terms = 10 }, target = mg.target.fixed { lambda = 10 },
+  }
+  local adam = mg.optim.adam(net:parameters(), { rate = 1e-3 })
+  common.run({ workload = "train_grid", n = n, batch = batch, variant = variant }, function()
+    for part in set:batches { size = batch } do
+      adam:step(function() return mg.loss.hamming(layer(net(part.image)), part.path) end)
+    end
+  end)
 end
 
 -- The discrete VAE without its sampler: loss sum over pixels, mean over the batch.

@@ -1,6 +1,6 @@
 #!/bin/sh
-# run.sh: all benchmarks whose line contains ONLY, one JSON line each. `python3 ../shared/peers/compare.py
-# PEERS.jsonl OURS.jsonl` sets them beside the peers' lines.
+# run.sh: all benchmarks whose line contains ONLY, one JSON line each. PEERS=1: after each dense workload the same in
+# PyTorch, where ../shared/peers and Debian's python3-torch are there. compare.py of that folder makes ratios.
 set -u
 ONLY=${ONLY:-}
 top=$(CDPATH= cd -- "$(dirname -- "$0")/../.." && pwd)
@@ -14,13 +14,27 @@ in_lua() {
   export LUA_PATH LUA_CPATH MAPGRAD_IMPL
 }
 
+# peer WORKLOAD N BATCH THREADS [VARIANT]
+peer() {
+  [ -n "${PEERS:-}" ] && [ -f ../shared/peers/bench_torch.py ] || return 0
+  case "$1" in
+    cnn) torch "$@" step; torch "$1" "$2" "$3" "$4" step-cl ;;
+    smallcnn|mlp|conv3|chain|ew|rng|softmax) torch "$@" ;;
+  esac
+}
+
+torch() {
+  (cd ../shared/peers && /usr/bin/python3 bench_torch.py "$1" --n "$2" --batch "$3" --threads "$4" \
+    ${5:+--variant "$5"})
+}
+
 while read -r lua work; do
   case "$lua $work" in ''|\#*) continue ;; *"$ONLY"*) ;; *) continue ;; esac
   in_lua "$lua"
   # shellcheck disable=SC2086
   case "$work" in
     startup*) "$lua" tests/bench/startup.lua "$lua" ${work#startup} ;;
-    *) "$lua" tests/bench/entry.lua $work ;;
+    *) "$lua" tests/bench/entry.lua $work; peer $work ;;
   esac
 done <<'LIST'
 luajit grid_sp 12 70 1
@@ -48,6 +62,10 @@ luajit smallcnn 12 50 1
 luajit smallcnn 12 50 2
 luajit mlp 784 100 1
 luajit mlp 784 100 2
+luajit train_grid 500 50 1 small-imle
+luajit train_grid 500 50 2 small-imle
+luajit train_grid 500 50 2 small-bb
+luajit train_grid 500 50 1 comb-imle
 luajit conv3 24 70 1 fwd
 luajit conv3 24 70 1
 luajit conv3 24 70 2
