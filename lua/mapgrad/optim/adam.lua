@@ -1,29 +1,9 @@
 --- Adam: steps scaled by running moments of the gradient.
 -- Source: Kingma, Ba 2015.
-local check = require "mapgrad.check"
-local core = require "mapgrad.real"
+local kind = require "mapgrad.optim.adam_kind"
 local optimizer = require "mapgrad.optim.optimizer"
 
-local ADAM = {
-  name = "optim.adam",
-  rules = {
-    rate = check.positive(1e-3), beta1 = check.not_negative(0.9), beta2 = check.not_negative(0.999),
-    epsilon = check.positive(1e-8), decay = check.not_negative(0),
-  },
-}
-
-function ADAM.check(o)
-  optimizer.check_memory("optim.adam", o, { "beta1", "beta2" })
-end
-
-function ADAM.tensors()
-  return { "moment", "square" }
-end
-
-function ADAM.update(o, w, gradient, own, t)
-  core.adam(w, gradient, own.moment.handle, own.square.handle, o.rate, o.beta1, o.beta2, o.epsilon, o.decay,
-    false, t)
-end
+local ADAM = kind("optim.adam", 0, false)
 
 --- g = gradient + decay w;  m <- beta1 m + (1 - beta1) g;  s <- beta2 s + (1 - beta2) g^2;
 -- w <- w - rate m' / (sqrt(s') + epsilon), m' = m / (1 - beta1^t), s' = s / (1 - beta2^t), t the

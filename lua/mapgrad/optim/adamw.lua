@@ -1,29 +1,9 @@
 --- AdamW: Adam whose decay of the weights does not pass through the moments.
 -- Source: Loshchilov, Hutter 2019.
-local check = require "mapgrad.check"
-local core = require "mapgrad.real"
+local kind = require "mapgrad.optim.adam_kind"
 local optimizer = require "mapgrad.optim.optimizer"
 
-local ADAMW = {
-  name = "optim.adamw",
-  rules = {
-    rate = check.positive(1e-3), beta1 = check.not_negative(0.9), beta2 = check.not_negative(0.999),
-    epsilon = check.positive(1e-8), decay = check.not_negative(0.01),
-  },
-}
-
-function ADAMW.check(o)
-  optimizer.check_memory("optim.adamw", o, { "beta1", "beta2" })
-end
-
-function ADAMW.tensors()
-  return { "moment", "square" }
-end
-
-function ADAMW.update(o, w, gradient, own, t)
-  core.adam(w, gradient, own.moment.handle, own.square.handle, o.rate, o.beta1, o.beta2, o.epsilon, o.decay,
-    true, t)
-end
+local ADAMW = kind("optim.adamw", 0.01, true)
 
 --- w <- (1 - rate decay) w, then a step of Adam without decay. The same numbers as PyTorch's AdamW.
 -- @param parameters         list of watched tensors, of {name, tensor} pairs, or of groups: see
