@@ -93,16 +93,17 @@ describe("resnet18", function()
     parameters[#parameters]:fill_(0)
     local x = waves(0, 0.5, 2, 3, 32, 32)
     local y = net(x)
-    if is_double then -- batch norm divides by deviations of two values: float is of no use here
+    if is_double then -- batch norm divides by deviations of two values: float is of no use here, and the order of
+      -- sums, which differs between machines, shows in the ninth digit
       assert_near({
         0.7452352005228, -0.7439594660891, 0.7379720739477, -0.7273109435599,
         -1.261024477559, 1.284210075844, -1.299262491371, 1.306086393907,
-      }, y:to_list(), 1e-9)
+      }, y:to_list(), 1e-7)
     end
     assert_near({
       0.006300617233049, -0.006440784568637, 0.006540161009506, -0.006598117182961,
       -0.04485162293445, 0.04478385390588, -0.04443245895404, 0.04379966353989,
-    }, net:evaluate(x):to_list(), is_double and 1e-9 or 1e-3)
+    }, net:evaluate(x):to_list(), is_double and 1e-8 or 1e-3)
   end)
 end)
 
