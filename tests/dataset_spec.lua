@@ -152,6 +152,15 @@ describe("set:loader", function()
     assert.same({ { 1, 2 } }, drain(loader:batches(), 1))
   end)
 
+  it("ends a loop whose epoch another loop has ended", function()
+    local loader, pairs_seen = counted(6):loader { size = 2 }, 0
+    for _ in loader:batches() do
+      for _ in loader:batches() do pairs_seen = pairs_seen + 1 end
+    end
+    assert.equal(2, pairs_seen) -- the first batch went to the outer loop
+    assert.equal(1, loader:epoch())
+  end)
+
   it("numbers batches by their place in the epoch", function()
     local loader, numbers = counted(7):loader { size = 3 }, {}
     drain(loader:batches(), 1)

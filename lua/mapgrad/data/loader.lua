@@ -51,12 +51,10 @@ end
 -- next call gives the next epoch in a new order. A loop that was left, or restored, goes on where it was.
 -- @return function () -> set, number of the batch in its epoch from 1; nil at the end
 function methods.batches(loader)
-  local is_done = false
+  local epoch = loader.epochs
   return function()
-    if is_done then return nil end
-    local batch, number = step(loader)
-    is_done = batch == nil
-    return batch, number
+    if loader.epochs ~= epoch then return nil end -- also where another loop over this loader has ended it
+    return step(loader)
   end
 end
 
