@@ -368,3 +368,10 @@ describe("a killed writer", function()
     assert.is_true(different > 1)
   end)
 end)
+
+describe("checkpoint.save", function()
+  it("takes a path and parts, nothing more", function()
+    assert.has_error_matching(function() mg.checkpoint.save("x", { values = {} }, { step = 5 }) end,
+      "checkpoint_spec.*numbers go to parts.values")
+  end)
+end)

@@ -31,6 +31,13 @@ describe("data.set", function()
     assert_fails("MG-ARGUMENT", "set:first", function() counted(3):first(0) end)
   end)
 
+  it("suggests names of fields and methods", function()
+    local set = data.set { image = tensor { 1, 2 }, path = tensor { 3, 4 } }
+    assert_fails("MG-NAME", "no field or method 'imag', did you mean 'image'?", function() return set.imag end)
+    assert_fails("MG-NAME", "did you mean 'split'?", function() return set:splt(0.5) end)
+    assert_fails("MG-NAME", "fields: image, path", function() return set.something end)
+  end)
+
   it("selects fields", function()
     local set = counted(3):select { "y" }
     assert.same({ "y" }, set:fields())
@@ -197,10 +204,10 @@ describe("set:loader", function()
 
   it("has a state of plain values", function()
     local loader = counted(5):loader { size = 2, shuffle = true, seed = 4 }
-    assert.same({ epoch = 0, position = 0, rows = 5, size = 2 }, loader:state())
+    assert.same({ epoch = 0, position = 0, rows = 5, size = 2, drop_last = false, seed = 4 }, loader:state())
     drain(loader:batches(), 1)
     assert.same({
-      epoch = 0, position = 2, rows = 5, size = 2, draw = { seed = 4, stream = "shuffle", index = 0 },
+      epoch = 0, position = 2, rows = 5, size = 2, drop_last = false, seed = 4, draw = { seed = 4, stream = "shuffle", index = 0 },
     }, loader:state())
   end)
 
@@ -208,8 +215,17 @@ describe("set:loader", function()
     local loader = counted(5):loader { size = 2 }
     assert_fails("MG-ARGUMENT", "of 6 rows", function() loader:restore(counted(6):loader { size = 2 }:state()) end)
     assert_fails("MG-ARGUMENT", "of 3 of 5", function() loader:restore(counted(5):loader { size = 3 }:state()) end)
-    assert_fails("MG-ARGUMENT", "shuffle", function()
-      loader:restore { epoch = 0, position = 2, rows = 5, size = 2, draw = { seed = 1, stream = "a", index = 0 } }
+    local state = {
+      epoch = 0, position = 2, rows = 5, size = 2, drop_last = false, draw = { seed = 1, stream = "a", index = 0 },
+    }
+    assert_fails("MG-ARGUMENT", "another option 'shuffle'", loader.restore, loader, state)
+    state.draw, state.position = nil, 3
+    assert_fails("MG-ARGUMENT", "position = 3 is not between two batches of 2", loader.restore, loader, state)
+    assert_fails("MG-ARGUMENT", "another option 'drop_last'", function()
+      loader:restore(counted(5):loader({ size = 2, drop_last = true }):state())
+    end)
+    assert_fails("MG-ARGUMENT", "another option 'seed'", function()
+      loader:restore(counted(5):loader({ size = 2, seed = 7 }):state())
     end)
     assert_fails("MG-OPTION", "missing", function() loader:restore {} end)
     assert_fails("MG-OPTION", "size", function() counted(5):loader {} end)

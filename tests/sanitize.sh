@@ -10,7 +10,7 @@ if [ "$kind" = thread ]; then
   PRELOAD=$(gcc -print-file-name=libtsan.so)
   TSAN_OPTIONS="halt_on_error=1 exitcode=66 suppressions=$PWD/tests/tsan.supp"
   # what runs on threads; float suffices
-  SPEC_FILES="tests/solver_spec.lua tests/noise_spec.lua tests/estimator_spec.lua tests/nn_spec.lua"
+  SPEC_FILES="tests/solver_spec.lua tests/noise_spec.lua tests/estimator_spec.lua tests/nn_layers_spec.lua tests/training_spec.lua"
   REALS=float
   export TSAN_OPTIONS SPEC_FILES REALS
 else

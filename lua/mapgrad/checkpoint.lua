@@ -163,7 +163,10 @@ end
 --   optimizer, a schedule, a data loader, one of your own. `values`, if given, is a plain table of
 --   numbers (NaN and infinities too), texts, truth values, tensors and tables of them.
 -- @return true, or nil and a message
-function checkpoint.save(path, parts)
+function checkpoint.save(path, parts, ...)
+  if select("#", ...) > 0 then
+    check.fail("MG-ARGUMENT", "checkpoint.save: expected a path and parts, got more; numbers go to parts.values")
+  end
   check.value("checkpoint.save: path", path, check.text())
   check_parts("checkpoint.save", parts)
   local states, out = states_of(parts), { tensors = {}, numbers = {} }

@@ -39,9 +39,16 @@ end
 -- ------------------------------------------------------------------ making
 
 -- The shape from (2, 3) or ({2, 3}).
-local function shape_of(first, ...)
+local function shape_of(...)
+  local first = (...)
   if type(first) == "table" then return first end
-  return { first, ... }
+  for i = 1, select("#", ...) do
+    local extent = (select(i, ...))
+    if type(extent) ~= "number" then
+      check.fail("MG-TYPE", "tensor: extent %d of the shape is a %s, expected a number", i, check.type_of(extent))
+    end
+  end
+  return { ... }
 end
 
 --- A tensor whose entries are unset.
@@ -104,7 +111,8 @@ end
 
 -- Draws for (2, 3) or ({2, 3}, stream).
 local function drawn(fill, first, ...)
-  local shape, stream = shape_of(first, ...), type(first) == "table" and (...) or "data"
+  local given = type(first) == "table"
+  local shape, stream = given and first or shape_of(first, ...), given and (...) or "data"
   local handle, draw = core.new(shape), random.draw(stream)
   fill(handle, draw.seed, draw.stream, draw.index)
   return wrap(handle)
@@ -238,10 +246,23 @@ function methods.equals(t, u)
   return core.get(core.reduce(core.reduce_kinds.sum, same, 0, #a), 0) == core.size(same)
 end
 
+-- What a tensor may have beside its methods: see mapgrad.autograd.tape.
+local FIELDS = {
+  grad = true, leaf = true, rule = true, inputs = true, a = true, b = true, c = true, o = true, id = true,
+  state = true, load_state = true, restore = true, -- what parts of a checkpoint are asked for
+}
+
 Tensor.__index = function(t, key)
   local method = methods[key]
   if method ~= nil then return method end
   if type(key) == "number" then return methods.pick(t, key) end
+  if type(key) == "string" and not FIELDS[key] then
+    local names = {}
+    for name in pairs(methods) do names[#names + 1] = name end
+    local suggestion = check.suggest(key, names)
+    check.fail("MG-NAME", "tensor: there is no method or field '%s'%s", key,
+      suggestion and (", did you mean '%s'?"):format(suggestion) or "; ?tensor lists them")
+  end
   return nil
 end
 

@@ -72,12 +72,13 @@ end
 --- The place: a plain table of numbers and texts, for loader:restore of a loader of the same set and options,
 -- also in another process. Without a seed of the loader's own the orders of later epochs come from the
 -- stream "shuffle": save mapgrad.random.state() with it.
--- @return {epoch = whole epochs done, position = rows given out in this one, rows, size, draw = {seed, stream,
---   index} of its order (nil in order, or when it has not begun)}
+-- @return {epoch = whole epochs done, position = rows given out in this one, rows, size, drop_last, seed,
+--   draw = {seed, stream, index} of its order (nil in order, or when it has not begun)}
 function methods.state(loader)
   local draw = loader.draw
   return {
     epoch = loader.epochs, position = loader.position, rows = loader.rows, size = loader.options.size,
+    drop_last = loader.options.drop_last, seed = loader.options.seed,
     draw = draw and { seed = draw.seed, stream = draw.stream, index = draw.index },
   }
 end
@@ -87,11 +88,16 @@ end
 function methods.restore(loader, state)
   local o = check.options("loader:restore", state, {
     epoch = check.whole(), position = check.whole(), rows = check.whole(), size = check.count(),
-    draw = check.optional(check.any()),
+    drop_last = check.flag(), seed = check.optional(check.whole()), draw = check.optional(check.any()),
   })
   if o.rows ~= loader.rows or o.size ~= loader.options.size then
     check.fail("MG-ARGUMENT", "loader:restore: the state is of batches of %d of %d rows, the loader has %d of %d",
       o.size, o.rows, loader.options.size, loader.rows)
+  elseif o.drop_last ~= loader.options.drop_last or o.seed ~= loader.options.seed then
+    check.fail("MG-ARGUMENT", "loader:restore: the state is of a loader with another option '%s'",
+      o.seed ~= loader.options.seed and "seed" or "drop_last")
+  elseif o.position % o.size ~= 0 and o.position ~= o.rows then
+    check.fail("MG-ARGUMENT", "loader:restore: position = %d is not between two batches of %d", o.position, o.size)
   elseif (o.position > 0 and loader.options.shuffle) ~= (o.draw ~= nil) or o.position > o.rows then
     check.fail("MG-ARGUMENT", "loader:restore: the state is of a loader with another option 'shuffle'")
   end

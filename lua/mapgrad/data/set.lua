@@ -13,7 +13,18 @@ local show = require "mapgrad.show"
 local tensor = require "mapgrad.tensor"
 
 local methods = {}
-local Set = { __name = "mapgrad.set", __index = methods }
+local Set = { __name = "mapgrad.set" }
+
+-- Methods; fields stand in the set itself.
+Set.__index = function(set, key)
+  local method = methods[key]
+  if method or type(key) ~= "string" then return method end
+  local names = methods.fields(set)
+  for name in pairs(methods) do names[#names + 1] = name end
+  local suggestion = check.suggest(key, names)
+  return check.fail("MG-NAME", "data set: there is no field or method '%s'%s", key, suggestion
+    and (", did you mean '%s'?"):format(suggestion) or "; fields: " .. table.concat(methods.fields(set), ", "))
+end
 
 local new_set -- below
 

@@ -221,6 +221,9 @@ end
 
 -- Names and shapes of a state against the module's; raises at the first difference.
 local function check_state(entries, state)
+  if type(state) ~= "table" then
+    check.fail("MG-TYPE", "load_state: expected a table of tensors, got a %s", check.type_of(state))
+  end
   local known, names = {}, {}
   for i, entry in ipairs(entries) do
     known[entry[1]], names[i] = true, entry[1]

@@ -12,8 +12,11 @@ return function(layers)
     check.fail("MG-TYPE", "nn.sequential: expected a list of layers in braces, got a %s",
       check.type_of(layers))
   end
-  local children = {}
-  for i, layer in ipairs(layers) do
+  local children, last = {}, 0
+  for i in pairs(layers) do last = math.max(last, check.value("nn.sequential: place of a layer", i, check.count())) end
+  for i = 1, last do
+    local layer = layers[i]
+    if layer == nil then check.fail("MG-TYPE", "nn.sequential: layer %d of %d is nil", i, last) end
     if check.type_of(layer) ~= "mapgrad.module" then layer = lambda(layer) end
     children[i] = { ("%d"):format(i), layer }
   end

@@ -318,4 +318,11 @@ function schedule.lambda(optimizer, f)
   return new(LAMBDA, optimizer, { factor_at = f })
 end
 
-return schedule
+return setmetatable(schedule, {
+  __index = function(_, key)
+    local names = {}
+    for name in pairs(schedule) do names[#names + 1] = name end
+    table.sort(names)
+    return check.fail("MG-NAME", "optim.schedule.%s does not exist%s", tostring(key), check.hint(key, names))
+  end,
+})

@@ -25,12 +25,16 @@ end
 --- The same entries in another shape; one extent may be -1.
 function methods.reshape(t, first, ...)
   local shape = type(first) == "table" and first or { first, ... }
+  for i = 1, type(first) == "table" and #shape or select("#", first, ...) do
+    check.value(("reshape: extent %d"):format(i), shape[i], check.integer())
+  end
   return apply1(rules.reshape, t, complete(shape, t:count()))
 end
 
 --- Puts an axis of extent 1 before the given axis (one past the last is allowed).
 function methods.unsqueeze(t, axis)
   local shape = t:shape()
+  check.value("unsqueeze: axis", axis, check.integer())
   local place = axis > 0 and axis or #shape + 2 + axis
   if place < 1 or place > #shape + 1 then
     check.fail("MG-SHAPE", "unsqueeze: axis %s of a tensor of shape %s", tostring(axis), show.shape(shape))
