@@ -207,7 +207,8 @@ describe("set:loader", function()
     assert.same({ epoch = 0, position = 0, rows = 5, size = 2, drop_last = false, seed = 4 }, loader:state())
     drain(loader:batches(), 1)
     assert.same({
-      epoch = 0, position = 2, rows = 5, size = 2, drop_last = false, seed = 4, draw = { seed = 4, stream = "shuffle", index = 0 },
+      epoch = 0, position = 2, rows = 5, size = 2, drop_last = false, seed = 4,
+      draw = { seed = 4, stream = "shuffle", index = 0 },
     }, loader:state())
   end)
 

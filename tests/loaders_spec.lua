@@ -1,6 +1,7 @@
 -- Named data sets: where they are looked for, what is checked.
 local lfs = require "lfs"
 local mg = require "mapgrad"
+local command = require "tests.command"
 local support = require "tests.support"
 
 local data, random, tensor = mg.data, mg.random, mg.tensor
@@ -46,6 +47,19 @@ end)
 
 teardown(function()
   os.execute(("rm -rf '%s'"):format(folder))
+end)
+
+describe("what readers return", function()
+  it("has arithmetic in a script that uses nothing else", function()
+    local file = os.tmpname()
+    assert(data.npy_write(file, mg.tensor { 1, 2, 3 }))
+    local result = command.lua(([[
+      local t = require("mapgrad").data.npy_read("%s")
+      print((t * 2 + 1):sum():item())]]):format(file))
+    os.remove(file)
+    assert.equal(0, result.code, result.err)
+    assert.matches("15", result.out)
+  end)
 end)
 
 describe("data.mnist", function()

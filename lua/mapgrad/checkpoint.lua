@@ -18,6 +18,7 @@
 -- end
 -- @module mapgrad.checkpoint
 local check = require "mapgrad.check"
+local compat = require "mapgrad.compat"
 local data = require "mapgrad.data"
 local random = require "mapgrad.random"
 local tensor = require "mapgrad.tensor"
@@ -53,6 +54,10 @@ local function flatten(value, out, path, depth)
   elseif type(value) == "number" and name_of_special(value) then
     out.numbers[path] = name_of_special(value)
     return data.json.null
+  elseif type(value) == "number" and value == math.floor(value) and math.abs(value) > 2 ^ 53
+    and compat.is_integer(value) then
+    check.fail("MG-ARGUMENT", "checkpoint.save: %s is %s: integers beyond 2^53 cannot be saved exactly; save a text",
+      path, tostring(value))
   elseif value == data.json.null then
     check.fail("MG-TYPE", "checkpoint.save: %s is null, which cannot be saved", path)
   elseif type(value) ~= "table" then

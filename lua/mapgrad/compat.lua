@@ -7,6 +7,11 @@ compat.is_luajit = type(rawget(_G, "jit")) == "table"
 --- The interpreter's name and version, such as "Lua 5.4" or "LuaJIT 2.1".
 compat.name = compat.is_luajit and _G.jit.version:match("^LuaJIT %d+%.%d+") or _VERSION
 
+--- Whether a number is of the integer subtype that Lua 5.4 has.
+function compat.is_integer(value)
+  return math.type ~= nil and math.type(value) == "integer"
+end
+
 --- unpack(list, first, last) of both.
 compat.unpack = table.unpack or _G.unpack
 

@@ -202,6 +202,15 @@ local function comment_of_name(name)
   return {}
 end
 
+-- The comment above "methods.NAME = ..." in the file of a function that another one made.
+local function comment_of_assignment(lines, name)
+  local member = name:match("([%w_]+)$")
+  for i, line in ipairs(lines) do
+    if line:match("^methods%.([%w_]+) = ") == member then return comment_above(lines, i) end
+  end
+  return {}
+end
+
 -- The comment on a function, and the line of its definition; that only where the two belong together.
 local function comment_of_function(f, name)
   local info = debug.getinfo(f, "S")
@@ -212,6 +221,8 @@ local function comment_of_function(f, name)
   local block = comment_above(lines, info.linedefined)
   if #block == 0 and definition:find("^return function") then block = comment_of_file(lines) end
   if #block > 0 or not name then return block, definition end
+  block = comment_of_assignment(lines, name)
+  if #block > 0 then return block, nil end
   block = comment_of_name(name)
   return block, #block == 0 and definition or nil
 end
@@ -323,7 +334,7 @@ local function find(name, within)
       return value_text(module[name], part .. "." .. name)
     end
   end
-  local method = not within and mg.tensor.methods[name]
+  local method = (not within or within == "tensor") and mg.tensor.methods[name]
   return method and function_text(method, "t:" .. name) or nil
 end
 

@@ -90,7 +90,7 @@ end
 -- ?name: the value if the name has one here, else what the library knows by that name.
 local function explain(self, topic)
   if topic == "" then return print(help.overview()) end
-  local chunk = compat.load("return " .. topic, CHUNK, self.environment)
+  local chunk = compat.load("return " .. topic:gsub(":", "."), CHUNK, self.environment)
   local ok, value
   if chunk then ok, value = pcall(chunk) end
   local text = ok and value ~= nil and help.of(value, topic) or help.of(topic)

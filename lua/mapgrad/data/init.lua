@@ -2,6 +2,7 @@
 --
 -- Misuse raises; what the outside world does (a missing, cut or foreign file, a full disk) gives nil and
 -- a message. Writers replace a file whole or not at all.
+require "mapgrad.autograd" -- what readers return has arithmetic
 local check = require "mapgrad.check"
 local core = require "mapgrad.real"
 local csv = require "mapgrad.data.csv"

@@ -21,13 +21,14 @@ local function file_in(folder, name)
   end
 end
 
--- The paths of all files in a folder; nil and the name of the first that is missing.
+-- The paths of all files in a folder; nil and the first name, in order, of one that is missing.
 local function all_in(folder, files)
-  local paths = {}
+  local paths, missing = {}, nil
   for key, name in pairs(files) do
     paths[key] = file_in(folder, name)
-    if not paths[key] then return nil, name end
+    if not paths[key] and not (missing and missing < name) then missing = name end
   end
+  if missing then return nil, missing end
   return paths
 end
 
@@ -44,7 +45,11 @@ return function(function_name, set, path)
     check.value(function_name .. ": path", path, check.text())
     local paths, missing = all_in(path, set.files)
     if paths then return paths end
-    return nil, ("%s: %s holds no %s, plain or with .gz"):format(function_name, path, missing)
+    local names = {}
+    for _, file in pairs(set.files) do names[#names + 1] = file end
+    table.sort(names)
+    return nil, ("%s: %s holds no %s, plain or with .gz; expected there: %s"):format(function_name, path, missing,
+      table.concat(names, ", "))
   end
   local cache = cache_of(set.name)
   for _, folder in ipairs { cache, set.system } do

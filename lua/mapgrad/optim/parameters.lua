@@ -16,7 +16,7 @@ end
 --- Reads a list.
 -- @param name  of the caller, for messages
 -- @param list  tensors, or pairs {name, tensor} such as net:named_parameters(), all watched
--- @param seen  table whose keys are the tensors that lists before this one held; they are left out
+-- @param seen  table tensor -> the list before this one that held it; none may be in two lists
 -- @return list of {tensor=, name= (nil without one)}, each tensor once
 function parameters.read(name, list, seen)
   if type(list) ~= "table" or getmetatable(list) then
@@ -30,8 +30,10 @@ function parameters.read(name, list, seen)
     if not t.leaf then
       check.fail("MG-AUTOGRAD", "%s: parameter %d is not watched; call t:watch() on it", name, i)
     end
-    if not seen[t] then
-      seen[t] = true
+    if seen[t] and seen[t] ~= list then
+      check.fail("MG-ARGUMENT", "%s: parameter %d stands in two groups", name, i)
+    elseif not seen[t] then
+      seen[t] = list
       entries[#entries + 1] = { tensor = t, name = title }
     end
   end
