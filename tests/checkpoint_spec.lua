@@ -259,8 +259,10 @@ describe("a training that is cut and resumed", function()
       nn.lambda(function(h) return h * (tensor.uniform(1, 8):gt(tensor.full({ 1 }, 0.5)) * 2) end),
       nn.linear(8, 1),
     }
+    local rest, first = {}, #net[1]:parameters()
+    for i, parameter in ipairs(net:parameters()) do rest[i - first] = parameter end
     local adam = mg.optim.adam({
-      { parameters = net[1]:parameters(), decay = 1e-3 }, { parameters = net:parameters(), rate = 0.02 },
+      { parameters = net[1]:parameters(), decay = 1e-3 }, { parameters = rest, rate = 0.02 },
     }, { rate = 0.05, clip_norm = 1 })
     local plan = schedule.warm_up(adam, { count = 4, after = schedule.plateau(adam, { patience = 2, factor = 0.7 }) })
     local loader = set:loader { size = 4, shuffle = true }

@@ -320,6 +320,7 @@ describe("data.csv", function()
 
   it("reads missing values as NaN when asked to", function()
     local text = "a,b\n1,\nNA,4\n"
+    assert_refused({ "lone carriage return at byte 3", "line 1, column 2" }, read("x,y\r1,2\r"))
     assert_refused({ "a.csv", "missing value at byte 6", "line 2, column 2" }, read(text))
     local list = assert(read(text, { missing = "nan" })).values:to_list()
     assert.is_true(list[1] == 1 and list[2] ~= list[2] and list[3] ~= list[3] and list[4] == 4)

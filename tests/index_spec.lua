@@ -91,7 +91,8 @@ describe("rows by number", function()
   it("of classes are one-hot", function()
     same({ { 0, 1, 0 }, { 1, 0, 0 } }, tensor.one_hot({ 2, 1 }, 3))
     same({ { { 1, 0 } }, { { 0, 1 } } }, tensor.one_hot({ { 1 }, { 2 } }, 2))
-    assert_fails("MG-ARGUMENT", "entry 2 of the index is 4", tensor.one_hot, { 2, 4 }, 3)
+    assert_fails("MG-ARGUMENT", "tensor.one_hot: entry 2 is 4, expected a whole number in 1..3", tensor.one_hot,
+      { 2, 4 }, 3)
   end)
 end)
 

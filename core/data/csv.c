@@ -106,6 +106,10 @@ static mg_status take_record(const mg_csv *c, const char *p, const char **end_of
     if (!p)
       return bad(c, "open quote", start - c->bytes, *columns, "a quote that ends the field", start,
                  end - start);
+    const char *lone = f.is_quoted ? NULL : memchr(f.first, '\r', (size_t)f.length);
+    if (lone)
+      return bad(c, "lone carriage return", lone - c->bytes, *columns,
+                 "lines that end in \\n or \\r\\n", lone, 1);
     if (ends_line(p, end)) break;
     if (*p != c->delimiter)
       return bad(c, "text after a quoted field", p - c->bytes, *columns,

@@ -82,6 +82,7 @@ end
 --- A set with other fields.
 -- @param f  function (set) -> table of all fields of the new set; or a table name -> function (tensor, set) ->
 --           tensor, which replaces that field or adds it (its tensor is nil then), while the others stay
+--           The functions are called in the order of the names.
 -- @return a set; fields that f hands on share memory with this one
 -- @usage set:map { image = function(t) return 1 - t end }
 function methods.map(set, f)
@@ -91,10 +92,13 @@ function methods.map(set, f)
   end
   local fields = {}
   for _, name in ipairs(set:fields()) do fields[name] = set[name] end
+  local names = {}
   for name, one in pairs(f) do
-    one = check.value("set:map: " .. tostring(name), one, check.callable())
-    fields[name] = one(rawget(set, name), set)
+    names[#names + 1] = tostring(name)
+    check.value("set:map: " .. tostring(name), one, check.callable())
   end
+  table.sort(names) -- one order, as the functions may draw random numbers
+  for _, name in ipairs(names) do fields[name] = f[name](rawget(set, name), set) end
   return new_set(fields)
 end
 

@@ -9,18 +9,12 @@
 --   (default: all but the first)
 -- @return tensor of one entry
 -- @usage loss.categorical_kl(encoder(image):reshape(-1, 20, 20))
-local autograd = require "mapgrad.autograd"
+require "mapgrad.autograd"
 local check = require "mapgrad.check"
 local instances = require "mapgrad.loss.instances"
 local show = require "mapgrad.show"
 
 local NAME = "loss.categorical_kl"
-
--- x - log sum exp x along the last axis.
-local function log_softmax(x)
-  local centered = x - autograd.pause(function() return x:max(-1):unsqueeze(-1) end)
-  return centered - centered:exp():sum(-1):log():unsqueeze(-1)
-end
 
 -- Whether a shape broadcasts to another.
 local function broadcasts(shape, to)
@@ -48,7 +42,7 @@ return function(logits, options)
     check.fail("MG-SHAPE", "%s: a prior of shape %s for logits of shape %s", NAME, show.shape(o.prior:shape()),
       show.shape(shape))
   end
-  local log_q = log_softmax(logits)
-  local gap = o.prior and log_q - log_softmax(o.prior) or log_q + math.log(classes)
+  local log_q = logits:log_softmax()
+  local gap = o.prior and log_q - o.prior:log_softmax() or log_q + math.log(classes)
   return (log_q:exp() * gap):sum() * (1 / count)
 end

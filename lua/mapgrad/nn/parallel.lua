@@ -1,7 +1,7 @@
 --- Layers side by side.
 local check = require "mapgrad.check"
 local compat = require "mapgrad.compat"
-local lambda = require "mapgrad.nn.lambda"
+local layers_of = require "mapgrad.nn.layers"
 local module = require "mapgrad.nn.module"
 local show = require "mapgrad.show"
 local tensor = require "mapgrad.tensor"
@@ -33,18 +33,6 @@ function JOINS.none(results)
   return compat.unpack(results)
 end
 
-local function as_children(layers)
-  if type(layers) ~= "table" or getmetatable(layers) or #layers == 0 then
-    check.fail("MG-TYPE", "nn.parallel: expected a list of layers in braces, got a %s", check.type_of(layers))
-  end
-  local children = {}
-  for i, layer in ipairs(layers) do
-    if check.type_of(layer) ~= "mapgrad.module" then layer = lambda(layer) end
-    children[i] = { ("%d"):format(i), layer }
-  end
-  return children
-end
-
 --- Applies layers to one input, or each to its part of it, and joins the results.
 -- @param layers         list of modules; functions and other callable values become `nn.lambda`
 -- @param options.join   "concat" (default): side by side along an axis; "sum"; "none": y1, y2, ...
@@ -53,7 +41,8 @@ end
 -- @return a module; its children are named "1", "2", ...
 -- @usage nn.parallel({ nn.linear(8, 4), nn.linear(8, 2) })   -- [B, 8] -> [B, 6]
 return function(layers, options)
-  local children = as_children(layers)
+  local children = layers_of("nn.parallel", layers)
+  if #children == 0 then check.fail("MG-TYPE", "nn.parallel: expected a list of layers in braces, got none") end
   local o = check.options("nn.parallel", options, {
     join = check.choice({ "concat", "sum", "none" }, "concat"), axis = check.real(2),
     split = check.optional(check.real()),

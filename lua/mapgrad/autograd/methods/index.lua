@@ -304,6 +304,12 @@ end
 function tensor.one_hot(indices, classes)
   check.value("tensor.one_hot: classes", classes, check.count())
   local index = tensor.of(indices, "tensor.one_hot")
+  for i, class in ipairs(index:to_list()) do
+    if not (class >= 1 and class <= classes and class == math.floor(class)) then
+      check.fail("MG-ARGUMENT", "tensor.one_hot: entry %d is %s, expected a whole number in 1..%d", i,
+        show.number(class), classes)
+    end
+  end
   local shape = index:shape()
   shape[#shape + 1] = classes
   return tape.pause(function()
