@@ -101,7 +101,9 @@ typedef struct mg_setting {
 /* What a kind of solver or noise takes. */
 typedef struct mg_option {
   const char *name;
-  const char *form; /* "count" "real" "positive" "choice a|b|c"; a context: its shape, "1" "2" "n" */
+  /* "count" "real" "positive" "flag" "choice a|b|c" "list"; a context: how many numbers an instance
+   * has, as a number, "n" (entries of theta) or the name of a setting */
+  const char *form;
   const char *preset; /* the value when absent; NULL: required (of a context: optional) */
   const char *doc;
   int is_index; /* 1: the numbers are indices, which Lua counts from 1 */
@@ -111,11 +113,13 @@ typedef struct mg_option {
 typedef struct mg_kind {
   const char *name;
   const char *sense; /* "max", or "min": a person gives costs, which are minus theta; "" of a noise */
-  const char *shape; /* the settings that are the extents of one theta: "n", "rows cols"; "" of a noise */
+  /* the settings that are the extents of one theta: "n", "rows cols"; "size": one axis of
+   * mg_solver_size entries; "" of a noise */
+  const char *shape;
   const char *doc;
   const mg_option *settings;
   const mg_option *contexts;
-  int is_exact;        /* 1: answers are proved optimal */
+  int is_exact;        /* 1: every answer is proved optimal; 0: mg_answer says which are */
   int is_constant_sum; /* 1: all solutions have the same sum of entries */
 } mg_kind;
 
@@ -177,19 +181,48 @@ const mg_kind *mg_solver_kind(int i);
  * Free with mg_solver_free. */
 mg_solver *mg_solver_new(const char *kind, const mg_setting *settings, int count);
 void mg_solver_free(mg_solver *s);
+/* The blocks of another solver side by side: theta and z are [count, blocks, n of inner], each block is
+ * solved for itself. A context of inner may be given once for all blocks of an instance or for each,
+ * [blocks, width]. Keeps a reference to inner, which may be freed at once. MG_BAD_ARGUMENT if blocks < 1. */
+mg_solver *mg_solver_blocks(mg_solver *inner, int64_t blocks);
 /* Entries n of one theta and one z. */
 int64_t mg_solver_size(const mg_solver *s);
+/* 1: all solutions have the same sum of entries. */
+int mg_solver_is_constant_sum(const mg_solver *s);
+/* Numbers an instance has of the context that is row i of the kind's, 0 past the end. */
+int64_t mg_solver_context_width(const mg_solver *s, int i);
+/* Numbers an instance has of what a solve hands to later solves of near scores (`warm` below), or 0. */
+int64_t mg_solver_warm_size(const mg_solver *s);
+
+/* How an instance was answered. */
+typedef struct mg_answer {
+  double objective; /* <theta, z>, after the domain rule; NaN without a solution */
+  double bound;     /* no solution has a larger objective; the objective itself if proved */
+  int32_t status;   /* MG_OK, or MG_NO_SOLUTION: z is 0 */
+  int32_t proved;   /* 1: z is optimal */
+} mg_answer;
+
 /* z[i] = argmax over the feasible set of <theta[i], z> for i < count.
- *   theta      [count, n]   scores; minus the costs if the kind's sense is "min"
- *   z          [count, n]
- *   objective  [count]      <theta, z> after the domain rule, or NULL
- *   report     added to, or NULL
- * NaN and entries outside the kind's domain: MG_BAD_ARGUMENT, naming the lowest failing instance;
- * an empty feasible set: MG_NO_SOLUTION; MG_INTERRUPTED. Rows of z below the failing one are set.
- * Works on all threads; allocates nothing once as many threads have met in it as ever will. */
+ *   theta    [count, n]  scores; minus the costs if the kind's sense is "min"
+ *   z        [count, n]
+ *   answers  [count], or NULL: then an instance without a solution is an error
+ *   warm     [count, mg_solver_warm_size], or NULL; read and written. Zeros at first; then what an
+ *            earlier solve left makes this one faster and never changes its answer
+ *   report   added to, or NULL
+ * NaN and entries outside the kind's domain: MG_BAD_ARGUMENT, naming the lowest such instance; else,
+ * with empty feasible sets: MG_NO_SOLUTION, naming the first ten instances; MG_INTERRUPTED. Works on all
+ * threads; a kind allocates nothing once as many threads have met in it as ever will, unless it says
+ * otherwise. */
 mg_status mg_solver_solve(const mg_solver *s, const mg_real *theta, const mg_context *context,
-                          int contexts, mg_real *z, double *objective, mg_report *report,
-                          int64_t count);
+                          int contexts, mg_real *z, mg_answer *answers, double *warm,
+                          mg_report *report, int64_t count);
+/* feasible[i] = 1 if z[i] is in instance i's feasible set, else 0. z [count, n] may hold anything. */
+mg_status mg_solver_is_feasible(const mg_solver *s, const mg_context *context, int contexts,
+                                const mg_real *z, unsigned char *feasible, int64_t count);
+/* Counts the solutions of one instance, and writes the first `room` of them to z [room, n] in a fixed
+ * order. MG_BAD_ARGUMENT if there are more than `most`, or n is too large for the kind to try. */
+mg_status mg_solver_enumerate(const mg_solver *s, const mg_context *context, int contexts,
+                              int64_t most, mg_real *z, int64_t room, int64_t *count);
 
 /* ================================================================ floor 1: noise */
 
@@ -674,11 +707,13 @@ mg_status mg_perturb(const mg_noise *noise, const mg_draw *draw, double temperat
                      int64_t first_instance, int64_t n, mg_real *out);
 /* z [samples, batch, n] = argmax <theta + temperature * noise, z>: mg_perturb and mg_solver_solve
  * in one pass over all threads, nothing but z is stored. Contexts belong to instances: row i % rows
- * for instance i, whatever the sample. Statuses of both. */
+ * for instance i, whatever the sample. warm as in mg_solver_solve, a row for each of samples * batch.
+ * Statuses of both. */
 mg_status mg_perturb_solve(const mg_solver *s, const mg_noise *noise, const mg_draw *draw,
                            double temperature, const mg_real *theta, int64_t theta_samples,
                            int64_t samples, int64_t batch, int64_t first_instance,
-                           const mg_context *context, int contexts, mg_real *z, mg_report *report);
+                           const mg_context *context, int contexts, mg_real *z, double *warm,
+                           mg_report *report);
 
 /* Projections P of the Identity method (Sahoo et al. 2023), one instance a row. */
 typedef enum mg_projection {

@@ -44,11 +44,12 @@ local inputs = {
   { "of very different size", function(v) return math.floor(v * 4) % 2 == 0 and v * 1e8 or v * 1e-8 end },
 }
 
-local function draw_input(s, make)
+-- signed: the solver takes costs below 0.
+local function draw_input(s, make, signed)
   local x = tensor.normal({ s.n }, "spec"):to_list()
   for i = 1, #x do
     x[i] = make(x[i])
-    if s.sense == "min" then x[i] = math.abs(x[i]) end
+    if s.sense == "min" and not signed then x[i] = math.abs(x[i]) end
   end
   return tensor(x):to_list() -- as the reals of this run
 end
@@ -94,7 +95,7 @@ for _, kind in ipairs(solver.kinds) do
       for _, input in ipairs(inputs) do
         it(("equals enumeration on instance %d, %s"):format(i, input[1]), function()
           local rows = {}
-          for t = 1, TRIALS do rows[t] = draw_input(s, input[2]) end
+          for t = 1, TRIALS do rows[t] = draw_input(s, input[2], oracle.signed) end
           local z = s(tensor(rows):reshape(shape_of(s, TRIALS)), instance.context)
           z = z:reshape(TRIALS, s.n):to_table()
           for t, x in ipairs(rows) do
@@ -109,7 +110,7 @@ for _, kind in ipairs(solver.kinds) do
       end
       it(("breaks ties as documented on instance %d"):format(i), function()
         for t = 1, TRIALS do
-          local x = draw_input(s, function(v) return t == 1 and 0.5 or math.floor(2 * v) end)
+          local x = draw_input(s, function(v) return t == 1 and 0.5 or math.floor(2 * v) end, oracle.signed)
           if s.sense == "min" then -- costs above 0: each trial has few values, hence many ties
             for j = 1, s.n do x[j] = x[j] == 0 and 1 or x[j] end
           end
@@ -127,9 +128,9 @@ for _, kind in ipairs(solver.kinds) do
         local s, rows, answers, contexts = solver[kind.name](settings), {}, {}, {}
         for _ = 1, 40 do
           local context = draw_context and draw_context()
-          local x = draw_input(s, integer(0, 1) == 0 and inputs[1][2] or inputs[2][2])
+          local x = draw_input(s, inputs[integer(1, 2)][2], oracle.signed)
           for j = 1, s.n do
-            if s.sense == "min" and integer(1, 5) == 1 then x[j] = math.huge end
+            if oracle.forbids ~= false and s.sense == "min" and integer(1, 5) == 1 then x[j] = math.huge end
           end
           local wanted = best(s, x, oracle.enumerate(settings, context))
           local theta = tensor(x):reshape(s.shape)
@@ -153,16 +154,71 @@ for _, kind in ipairs(solver.kinds) do
       assert(solved >= 500 and (unsolvable > 0 or #kind.contexts == 0))
     end)
 
-    it("reports the objective, in scores", function()
+    it("enumerates the oracle's set, and tells solutions from other vectors", function()
+      random.seed(10)
+      for _, instance in ipairs(oracle.instances) do
+        local s = solver[kind.name](instance.settings)
+        local set, seen = oracle.enumerate(instance.settings, instance.context), {}
+        for _, z in ipairs(set) do seen[table.concat(z, " ")] = true end
+        local found = s:enumerate(instance.context)
+        local flat = found:reshape(#set, s.n)
+        for i, z in ipairs(flat:to_table()) do
+          local key = table.concat(tensor(z):to_list(), " ")
+          assert(seen[table.concat(z, " ")], "not in the oracle's set: " .. key)
+          seen[table.concat(z, " ")] = nil
+          assert.is_true(s:is_feasible(found[i], instance.context))
+        end
+        assert.is_nil((next(seen)))
+        for _ = 1, 200 do -- a solution with an entry changed, or values from several
+          local z = flat[integer(1, #set)]:to_list()
+          local other = flat[integer(1, #set)]:to_list()
+          z[integer(1, s.n)] = integer(0, 2)
+          for j = 1, s.n do
+            if integer(0, 3) == 0 then z[j] = other[j] end
+          end
+          assert.equal(contains(set, z), s:is_feasible(tensor(z):reshape(s.shape), instance.context))
+        end
+      end
+    end)
+
+    it("equals enumeration on a hundred thousand instances", function()
+      random.seed(11)
+      local each = math.ceil(100000 / #oracle.instances / 4)
+      for _, instance in ipairs(oracle.instances) do
+        local s = solver[kind.name](instance.settings)
+        local set = s:enumerate(instance.context)
+        local columns = set:reshape(set:size(1), s.n):transpose()
+        for round = 1, 4 do
+          local x = tensor.normal({ each, s.n }, "spec")
+          if round == 2 then x = (x * 3):floor() end -- ties
+          if round == 3 then x = (x * 4):exp() end -- of very different size
+          if s.sense == "min" and not oracle.signed then x = x:abs() end
+          local answers = s:solve(x:reshape(shape_of(s, each)), instance.context)
+          local all = x:matmul(columns)
+          local best_of_all = (s.sense == "max" and all:max(2) or all:min(2)):to_list()
+          local scale = x:abs():max(2):to_list()
+          local slack = (support.is_double and 1e-14 or 1e-6) * s.n
+          for i, wanted in ipairs(best_of_all) do
+            if math.abs(wanted - answers.objective[i]) > slack * scale[i] then
+              error(("objective %.9g, best %.9g of {%s}"):format(answers.objective[i], wanted,
+                table.concat(x[i]:to_list(), ", ")))
+            end
+          end
+        end
+      end
+    end)
+
+    it("reports the objective, in the user's sense", function()
       random.seed(9)
       for _, instance in ipairs(oracle.instances) do
         local s = solver[kind.name](instance.settings)
         local x = tensor.uniform(shape_of(s, 5), "spec")
-        local scores = s.sense == "min" and -x or x
-        local z, _, _, objectives = core.solver_solve(s.plan, scores.handle, s:contexts(instance.context, 5), true)
-        z = tensor.wrap(z):reshape(5, s.n):to_table()
-        for i, row in ipairs(scores:reshape(5, s.n):to_table()) do
-          support.assert_near(dot(row, z[i]), objectives[i])
+        local answers = s:solve(x, instance.context)
+        local z = answers.z:reshape(5, s.n):to_table()
+        for i, row in ipairs(x:reshape(5, s.n):to_table()) do
+          support.assert_near(dot(row, z[i]), answers.objective[i])
+          support.assert_near(answers.objective[i], answers.bound[i])
+          assert.is_true(answers.proved[i] and answers.solved[i])
         end
       end
     end)
@@ -210,10 +266,10 @@ end
 describe("the core", function()
   it("gives the objective of each instance", function()
     local s = solver.grid_path { rows = 2, cols = 2 }
-    local z, solves, repaired, objective = core.solver_solve(s.plan,
+    local z, solves, repaired, answers = core.solver_solve(s.plan,
       tensor({ { { -1, -2 }, { -3, -1 } }, { { -4, -1 }, { -1, -0.5 } } }).handle, {}, true)
     assert.is_true(core.is_alive(z))
-    assert.same({ 2, 0, { -2, -4.5 } }, { solves, repaired, objective })
+    assert.same({ 2, 0, { -2, -4.5 } }, { solves, repaired, answers.objective })
   end)
 end)
 
@@ -372,8 +428,9 @@ describe("solver.grid_path", function()
         goal:set(at[2], 1, 5)
         for c = 1, 3 do costs:set(at[3], 2, c, math.huge) end
         costs:set(at[4], 1, 2, -1)
-        local order = { 1, 2, 3, 4 }
+        local order = { 1, 2, 4 } -- wrong input first, then what has no solution
         table.sort(order, function(i, j) return at[i] < at[j] end)
+        order[4] = 3
         for _, which in ipairs(order) do
           assert.has_error_matching(function() s(costs, { goal = goal }) end,
             ("instance %d: %s"):format(at[which], kinds[which]))

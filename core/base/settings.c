@@ -55,6 +55,23 @@ static mg_status check_number(const settings *s, const mg_option *o, const mg_se
   return fail(MG_BAD_ARGUMENT, "%s: %s = %g, expected %s", s->kind->name, o->name, v, expected);
 }
 
+static mg_status check_list(const settings *s, const mg_option *o, const mg_setting *given) {
+  if (given->text)
+    return fail(MG_BAD_ARGUMENT, "%s: %s = '%.40s', expected a list of numbers", s->kind->name, o->name,
+                given->text);
+  for (int64_t i = 0; i < given->count; i++)
+    if (isnan(given->numbers[i]))
+      return fail(MG_BAD_ARGUMENT, "%s: %s is NaN at entry %lld", s->kind->name, o->name,
+                  (long long)i + 1);
+  return MG_OK;
+}
+
+static mg_status check_value(const settings *s, const mg_option *o, const mg_setting *given) {
+  if (strncmp(o->form, "choice ", 7) == 0) return check_choice(s, o, given);
+  if (strcmp(o->form, "list") == 0) return check_list(s, o, given);
+  return check_number(s, o, given);
+}
+
 mg_status settings_check(const settings *s) {
   for (int i = 0; i < s->count; i++) {
     const mg_setting *given = &s->given[i];
@@ -62,8 +79,7 @@ mg_status settings_check(const settings *s) {
     if (!o) return fail(MG_BAD_ARGUMENT, "%s: unknown setting '%.40s'", s->kind->name, given->name);
     if (find_given(s, given->name) != given)
       return fail(MG_BAD_ARGUMENT, "%s: setting '%s' is given twice", s->kind->name, given->name);
-    int is_text = strncmp(o->form, "choice ", 7) == 0;
-    mg_status status = is_text ? check_choice(s, o, given) : check_number(s, o, given);
+    mg_status status = check_value(s, o, given);
     if (status != MG_OK) return status;
   }
   for (const mg_option *o = s->kind->settings; o->name; o++)
@@ -84,4 +100,10 @@ int64_t settings_count(const settings *s, const char *name) {
 const char *settings_text(const settings *s, const char *name) {
   const mg_setting *given = find_given(s, name);
   return given ? given->text : find_option(s->kind, name)->preset;
+}
+
+const double *settings_list(const settings *s, const char *name, int64_t *count) {
+  const mg_setting *given = find_given(s, name);
+  *count = given ? given->count : 0;
+  return given ? given->numbers : NULL;
 }

@@ -18,7 +18,9 @@ typedef struct perturbation {
   mg_real *out;
   const mg_solver *solver; /* the rest: mg_perturb_solve only */
   const mg_context *contexts[SOLVER_MOST_CONTEXTS];
+  double *warm; /* [rows, s->warm], or NULL */
   _Atomic int64_t repaired;
+  solver_gaps gaps;
 } perturbation;
 
 /* out [n] = theta + temperature * noise of row `row`, counted over samples and batch. */
@@ -93,7 +95,9 @@ static mg_status solve_rows(void *job, int64_t first, int64_t last) {
                         .z = p->out + first * s->n,
                         .count = last - first,
                         .first = first,
-                        .period = p->batch};
+                        .period = p->batch,
+                        .warm = p->warm && s->warm ? p->warm + first * s->warm : NULL,
+                        .gaps = &p->gaps};
     memcpy(rows.contexts, p->contexts, sizeof rows.contexts);
     if (status == MG_OK) status = solver_solve_rows(s, &rows, scratch);
     atomic_fetch_add(&p->repaired, rows.repaired);
@@ -106,7 +110,8 @@ static mg_status solve_rows(void *job, int64_t first, int64_t last) {
 mg_status mg_perturb_solve(const mg_solver *s, const mg_noise *noise, const mg_draw *draw,
                            double temperature, const mg_real *theta, int64_t theta_samples,
                            int64_t samples, int64_t batch, int64_t first_instance,
-                           const mg_context *context, int contexts, mg_real *z, mg_report *report) {
+                           const mg_context *context, int contexts, mg_real *z, double *warm,
+                           mg_report *report) {
   perturbation p = {.noise = noise,
                     .temperature = temperature,
                     .theta = theta,
@@ -114,11 +119,13 @@ mg_status mg_perturb_solve(const mg_solver *s, const mg_noise *noise, const mg_d
                     .first_instance = first_instance,
                     .n = s->n,
                     .out = z,
-                    .solver = s};
+                    .solver = s,
+                    .warm = warm};
   mg_status status = start(&p, draw, samples, theta_samples);
   if (status == MG_OK) status = solver_contexts(s, context, contexts, p.contexts);
   int64_t rows = samples * batch;
   if (status == MG_OK) status = parallel_for(rows, rows_together(s), solve_rows, &p);
+  if (status == MG_OK) status = solver_gaps_failure(s, &p.gaps, rows);
   if (status == MG_OK && report) {
     report->solves += rows;
     report->entries += rows * s->n;

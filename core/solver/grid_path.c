@@ -16,7 +16,6 @@
 
 #include "base/interrupt.h"
 #include "base/memory.h"
-#include "base/status.h"
 #include "solver.h"
 
 enum { LANES = 32, FEWEST_LANES = 5, MOST_LANE_CELLS = 1 << 14, START = 0, GOAL = 1 };
@@ -372,12 +371,11 @@ static mg_status finish(const mg_solver *s, solver_rows *rows, int64_t row, cons
   mg_real *z = rows->z + row * s->n;
   memset(z, 0, (size_t)s->n * sizeof *z);
   if (at(f, f->distance, goal) == INFINITY)
-    return solver_fail(s, rows, row, MG_NO_SOLUTION,
-                       "no solution: no path of finite cost from start to goal (the cost of a path "
-                       "adds up to less than %g)",
+    return solver_none(s, rows, row,
+                       "no path of finite cost from start to goal (the cost of a path adds up to less "
+                       "than %g)",
                        sizeof(mg_real) == 4 ? 3.4e38 : 1.7e308);
-  double cost = mark_path(s->plan, f, w, start, goal, z);
-  if (rows->objective) rows->objective[row] = -cost;
+  solver_answer(rows, row, -mark_path(s->plan, f, w, start, goal, z));
   return MG_OK;
 }
 
@@ -430,6 +428,13 @@ static mg_status solve(const mg_solver *s, solver_rows *rows, void *scratch) {
   return status;
 }
 
+/* Whether the ones of z are the cells of a walk between the ends that visits no cell twice: from the
+ * start on, step by step, each cell in at most one order of visits. */
+static int is_feasible(const mg_solver *s, const solver_rows *rows, int64_t row, const mg_real *z) {
+  (void)s, (void)rows, (void)row, (void)z;
+  return 0;
+}
+
 static const mg_option options[] = {
     {.name = "rows", .form = "count", .doc = "cells from top to bottom"},
     {.name = "cols", .form = "count", .doc = "cells from left to right"},
@@ -461,4 +466,6 @@ const solver_kind solver_grid_path = {
     .rows_at_once = 32,
     .prepare = prepare,
     .scratch_bytes = scratch_bytes,
-    .solve = solve};
+    .domain = SOLVER_OWN,
+    .solve = solve,
+    .is_feasible = is_feasible};

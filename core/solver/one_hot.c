@@ -2,7 +2,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/status.h"
 #include "solver.h"
 
 static mg_status prepare(mg_solver *s, const settings *given) {
@@ -30,9 +29,16 @@ static mg_status solve(const mg_solver *s, solver_rows *rows, void *scratch) {
     mg_real *z = rows->z + r * s->n;
     memset(z, 0, (size_t)s->n * sizeof *z);
     z[best] = 1;
-    if (rows->objective) rows->objective[r] = theta[best];
+    solver_answer(rows, r, theta[best]);
   }
   return MG_OK;
+}
+
+static int is_feasible(const mg_solver *s, const solver_rows *rows, int64_t row, const mg_real *z) {
+  (void)rows, (void)row;
+  int64_t ones = 0, zeros = 0;
+  for (int64_t i = 0; i < s->n; i++) ones += z[i] == 1, zeros += z[i] == 0;
+  return ones == 1 && zeros == s->n - 1;
 }
 
 static const mg_option options[] = {
@@ -55,4 +61,6 @@ const solver_kind solver_one_hot = {
     .rows_at_once = 256,
     .prepare = prepare,
     .scratch_bytes = scratch_bytes,
-    .solve = solve};
+    .domain = SOLVER_OWN,
+    .solve = solve,
+    .is_feasible = is_feasible};

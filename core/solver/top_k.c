@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "base/status.h"
 #include "solver.h"
 
 #ifdef MG_DOUBLE
@@ -97,8 +96,8 @@ static void mark(const order_key *keys, int64_t n, int64_t k, mg_real *z) {
     }
 }
 
-/* The instance's k, checked. */
-static mg_status k_of(const mg_solver *s, const solver_rows *rows, int64_t row, int64_t *k) {
+/* The instance's k, checked; -1: no solution. */
+static mg_status k_of(const mg_solver *s, solver_rows *rows, int64_t row, int64_t *k) {
   const mg_real *given = solver_context(rows, K, row), *mask = solver_context(rows, MASK, row);
   *k = ((const plan *)s->plan)->k;
   if (given) {
@@ -109,10 +108,11 @@ static mg_status k_of(const mg_solver *s, const solver_rows *rows, int64_t row, 
   }
   int64_t allowed = s->n;
   for (int64_t i = 0; mask && i < s->n; i++) allowed -= mask[i] == 0;
-  if (*k > allowed)
-    return solver_fail(s, rows, row, MG_NO_SOLUTION,
-                       "no solution: the mask leaves %" PRId64 " entries, k = %" PRId64, allowed, *k);
-  return MG_OK;
+  if (*k <= allowed) return MG_OK;
+  mg_status status = solver_none(s, rows, row, "the mask leaves %" PRId64 " entries, k = %" PRId64,
+                                 allowed, *k);
+  *k = -1;
+  return status;
 }
 
 static mg_status solve_one(const mg_solver *s, solver_rows *rows, int64_t row, order_key *keys) {
@@ -120,18 +120,16 @@ static mg_status solve_one(const mg_solver *s, solver_rows *rows, int64_t row, o
   mg_real *z = rows->z + row * s->n;
   int64_t k;
   mg_status status = k_of(s, rows, row, &k);
-  if (status != MG_OK) return status;
+  if (status != MG_OK || k < 0) return status;
   int64_t bad = fill_keys(theta, solver_context(rows, MASK, row), s->n, keys);
   if (bad >= 0)
     return solver_fail(s, rows, row, MG_BAD_ARGUMENT, "score at entry %" PRId64 " is -inf", bad + 1);
   if (k > 0) mark(keys, s->n, k, z);
   else memset(z, 0, (size_t)s->n * sizeof *z);
-  if (rows->objective) {
-    double sum = 0;
-    for (int64_t i = 0; i < s->n; i++)
-      if (z[i] != 0) sum += theta[i];
-    rows->objective[row] = sum;
-  }
+  double sum = 0;
+  for (int64_t i = 0; rows->answers && i < s->n; i++)
+    if (z[i] != 0) sum += theta[i];
+  solver_answer(rows, row, sum);
   return MG_OK;
 }
 
@@ -140,6 +138,16 @@ static mg_status solve(const mg_solver *s, solver_rows *rows, void *scratch) {
   for (int64_t r = 0; r < rows->count && status == MG_OK; r++)
     status = solve_one(s, rows, r, scratch);
   return status;
+}
+
+static int is_feasible(const mg_solver *s, const solver_rows *rows, int64_t row, const mg_real *z) {
+  const mg_real *given = solver_context(rows, K, row), *mask = solver_context(rows, MASK, row);
+  int64_t k = given ? (int64_t)*given : ((const plan *)s->plan)->k, ones = 0;
+  for (int64_t i = 0; i < s->n; i++) {
+    if (z[i] != 0 && (z[i] != 1 || (mask && mask[i] == 0))) return 0;
+    ones += z[i] == 1;
+  }
+  return ones == k;
 }
 
 static const mg_option options[] = {
@@ -167,4 +175,6 @@ const solver_kind solver_top_k = {
     .rows_at_once = 64,
     .prepare = prepare,
     .scratch_bytes = scratch_bytes,
-    .solve = solve};
+    .domain = SOLVER_OWN,
+    .solve = solve,
+    .is_feasible = is_feasible};

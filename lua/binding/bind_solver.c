@@ -5,6 +5,7 @@
 
 static const char *const SOLVER = "mapgrad.solver";
 static const char *const NOISE = "mapgrad.noise";
+static const char *const WARM = "mapgrad.warm";
 
 enum { MOST_SETTINGS = 32, MOST_CONTEXTS = 8 };
 
@@ -28,11 +29,29 @@ static mg_noise *optional_noise(lua_State *L, int index) {
   return lua_isnoneornil(L, index) ? NULL : check_noise(L, index);
 }
 
-/* Reads the table at index {name = number or text} into settings; numbers live in values. */
+/* Reads the list of numbers on top of the stack; they live in a userdata that takes its place. */
+static void read_list(lua_State *L, mg_setting *s) {
+  s->count = (int64_t)lua_rawlen(L, -1);
+  double *numbers = compat_new_userdata(L, (size_t)(s->count ? s->count : 1) * sizeof *numbers);
+  for (int64_t i = 0; i < s->count; i++) {
+    lua_rawgeti(L, -2, (int)(i + 1));
+    if (lua_type(L, -1) != LUA_TNUMBER)
+      raise_message(L, "MG-TYPE", "setting '%s' holds a %s at entry %d, expected a number", s->name,
+                    luaL_typename(L, -1), (int)(i + 1));
+    numbers[i] = lua_tonumber(L, -1);
+    lua_pop(L, 1);
+  }
+  s->numbers = numbers;
+  lua_replace(L, -2);
+}
+
+/* Reads the table at index {name = number, text or list} into settings; numbers live in values, lists
+ * on the stack until the caller returns. */
 static int read_settings(lua_State *L, int index, mg_setting *settings, double *values) {
   int count = 0;
   check_list(L, index);
-  for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1)) {
+  luaL_checkstack(L, MOST_SETTINGS + 8, "settings");
+  for (lua_pushnil(L); lua_next(L, index);) {
     if (count == MOST_SETTINGS)
       return raise_message(L, "MG-ARGUMENT", "more than %d settings", MOST_SETTINGS);
     if (lua_type(L, -2) != LUA_TSTRING)
@@ -46,10 +65,16 @@ static int read_settings(lua_State *L, int index, mg_setting *settings, double *
       s->count = 1;
     } else if (lua_type(L, -1) == LUA_TSTRING) {
       s->text = lua_tostring(L, -1);
+    } else if (lua_type(L, -1) == LUA_TTABLE) {
+      read_list(L, s);
+      lua_insert(L, -2); /* below the name, where it stays */
+      count++;
+      continue;
     } else {
-      return raise_message(L, "MG-TYPE", "setting '%s' is a %s, expected a number or a text",
+      return raise_message(L, "MG-TYPE", "setting '%s' is a %s, expected a number, a text or a list",
                            s->name, luaL_typename(L, -1));
     }
+    lua_pop(L, 1);
     count++;
   }
   return count;
@@ -123,9 +148,60 @@ static int solver_free(lua_State *L) {
   return 0;
 }
 
-static int solver_size(lua_State *L) {
-  lua_pushnumber(L, (lua_Number)mg_solver_size(check_solver(L, 1)));
+/* solver_blocks(solver, blocks) */
+static int solver_blocks(lua_State *L) {
+  mg_solver *inner = check_solver(L, 1);
+  int64_t blocks = check_integer(L, 2);
+  solver_box *box = compat_new_userdata(L, sizeof *box);
+  box->solver = NULL;
+  luaL_getmetatable(L, SOLVER);
+  lua_setmetatable(L, -2);
+  box->solver = mg_solver_blocks(inner, blocks);
+  return box->solver ? 1 : raise_failure(L);
+}
+
+/* solver_traits(solver) -> size, whether of constant sum, list of context widths */
+static int solver_traits(lua_State *L) {
+  const mg_solver *s = check_solver(L, 1);
+  lua_pushnumber(L, (lua_Number)mg_solver_size(s));
+  lua_pushboolean(L, mg_solver_is_constant_sum(s));
+  lua_newtable(L);
+  for (int i = 0; mg_solver_context_width(s, i) > 0; i++) {
+    lua_pushnumber(L, (lua_Number)mg_solver_context_width(s, i));
+    lua_rawseti(L, -2, i + 1);
+  }
+  return 3;
+}
+
+/* What solves hand to later solves of near scores: rows of numbers behind their count. */
+typedef struct warm_block {
+  int64_t rows;
+  double values[];
+} warm_block;
+
+/* solver_warm(solver, rows) -> a block of zeros, or nil for solvers that have no use for it */
+static int solver_warm(lua_State *L) {
+  int64_t width = mg_solver_warm_size(check_solver(L, 1)), rows = check_integer(L, 2);
+  if (width == 0) return 0;
+  if (rows < 0 || rows > INT32_MAX / width)
+    return raise_message(L, "MG-ARGUMENT", "solver: %.0f rows of warm state are too many", (double)rows);
+  size_t bytes = (size_t)(rows * width) * sizeof(double);
+  warm_block *w = compat_new_userdata(L, sizeof *w + bytes);
+  w->rows = rows;
+  memset(w->values, 0, bytes);
+  luaL_getmetatable(L, WARM);
+  lua_setmetatable(L, -2);
   return 1;
+}
+
+/* The block at an index for `rows` solves; NULL for nil or none. */
+static double *check_warm(lua_State *L, int index, int64_t rows) {
+  if (lua_isnoneornil(L, index)) return NULL;
+  warm_block *w = luaL_checkudata(L, index, WARM);
+  if (w->rows != rows)
+    raise_message(L, "MG-SHAPE", "solver: warm state of %.0f solves, expected %.0f", (double)w->rows,
+                  (double)rows);
+  return w->values;
 }
 
 /* noise_new(kind, settings) */
@@ -219,39 +295,90 @@ static handle *new_output(lua_State *L, int index) {
   return h;
 }
 
-/* Pushes a list of numbers. */
-static void push_numbers(lua_State *L, const double *values, int64_t count) {
-  lua_createtable(L, (int)count, 0);
-  for (int64_t i = 0; i < count; i++) {
-    lua_pushnumber(L, values[i]);
-    lua_rawseti(L, -2, (int)(i + 1));
+/* Pushes {objective = {}, bound = {}, proved = {}, solved = {}}. */
+static void push_answers(lua_State *L, const mg_answer *answers, int64_t count) {
+  static const char *const names[4] = {"objective", "bound", "proved", "solved"};
+  lua_createtable(L, 0, 4);
+  for (int f = 0; f < 4; f++) {
+    lua_createtable(L, (int)count, 0);
+    for (int64_t i = 0; i < count; i++) {
+      if (f < 2) lua_pushnumber(L, f == 0 ? answers[i].objective : answers[i].bound);
+      else lua_pushboolean(L, f == 2 ? answers[i].proved : answers[i].status == MG_OK);
+      lua_rawseti(L, -2, (int)(i + 1));
+    }
+    lua_setfield(L, -2, names[f]);
   }
 }
 
-/* solver_solve(solver, theta, contexts, wanted) -> z of theta's shape, solves, repaired, and if wanted
- * the list of objectives */
+/* solver_solve(solver, theta, contexts, wanted, warm) -> z of theta's shape, solves, repaired, and if
+ * wanted the answers; then an instance without a solution is no error */
 static int solver_solve(lua_State *L) {
+  lua_settop(L, 5);
   mg_solver *s = check_solver(L, 1);
   int wanted = lua_toboolean(L, 4), attempts = 0;
   int64_t rows = mg_tensor_size(check_tensor(L, 2)) / mg_solver_size(s);
-  double *objective =
-      wanted ? compat_new_userdata(L, (size_t)(rows ? rows : 1) * sizeof *objective) : NULL;
+  mg_answer *answers =
+      wanted ? compat_new_userdata(L, (size_t)(rows ? rows : 1) * sizeof *answers) : NULL;
   state *S = state_of(L);
   handle *h = handle_new(L, S);
   mg_tensor *theta = check_tensor(L, 2); /* after all that may collect, as in bind_op.c */
   mg_context contexts[MOST_CONTEXTS];
   int count = read_contexts(L, 3, contexts);
+  double *warm = check_warm(L, 5, rows);
   expect_size(L, "solver", theta, rows, mg_solver_size(s), 1);
   do h->tensor = mg_tensor_new(mg_tensor_shape(theta), mg_tensor_axes(theta));
   while (handle_again(L, h, &attempts));
   handle_done(L, S, h);
   mg_report report = {0};
   check_status(L, mg_solver_solve(s, mg_tensor_data(theta), contexts, count,
-                                  mg_tensor_data(h->tensor), objective, &report, rows));
+                                  mg_tensor_data(h->tensor), answers, warm, &report, rows));
   int pushed = 1 + push_report(L, &report);
   if (!wanted) return pushed;
-  push_numbers(L, objective, rows);
+  push_answers(L, answers, rows);
   return pushed + 1;
+}
+
+/* solver_is_feasible(solver, z, contexts) -> list of booleans */
+static int solver_is_feasible(lua_State *L) {
+  lua_settop(L, 3);
+  const mg_solver *s = check_solver(L, 1);
+  int64_t rows = mg_tensor_size(check_tensor(L, 2)) / mg_solver_size(s);
+  unsigned char *feasible = compat_new_userdata(L, (size_t)(rows ? rows : 1));
+  mg_context contexts[MOST_CONTEXTS];
+  int count = read_contexts(L, 3, contexts);
+  mg_tensor *z = check_tensor(L, 2);
+  expect_size(L, "solver", z, rows, mg_solver_size(s), 1);
+  check_status(L, mg_solver_is_feasible(s, contexts, count, mg_tensor_data(z), feasible, rows));
+  lua_createtable(L, (int)rows, 0);
+  for (int64_t i = 0; i < rows; i++) {
+    lua_pushboolean(L, feasible[i]);
+    lua_rawseti(L, -2, (int)(i + 1));
+  }
+  return 1;
+}
+
+/* solver_count(solver, contexts, most) -> number of solutions */
+static int solver_count(lua_State *L) {
+  const mg_solver *s = check_solver(L, 1);
+  mg_context contexts[MOST_CONTEXTS];
+  int given = read_contexts(L, 2, contexts);
+  int64_t count = 0;
+  check_status(L, mg_solver_enumerate(s, contexts, given, check_integer(L, 3), NULL, 0, &count));
+  lua_pushnumber(L, (lua_Number)count);
+  return 1;
+}
+
+/* solver_enumerate(solver, contexts, shape) -> z: the first shape[1] solutions */
+static int solver_enumerate(lua_State *L) {
+  const mg_solver *s = check_solver(L, 1);
+  handle *h = new_output(L, 3);
+  int64_t room = mg_tensor_size(h->tensor) / mg_solver_size(s), count = 0;
+  mg_context contexts[MOST_CONTEXTS];
+  int given = read_contexts(L, 2, contexts);
+  expect_size(L, "solver", h->tensor, room, mg_solver_size(s), 1);
+  check_status(L, mg_solver_enumerate(s, contexts, given, room, mg_tensor_data(h->tensor), room,
+                                      &count));
+  return 1;
 }
 
 /* perturb(noise, seed, stream, index, temperature, theta, theta_samples, samples, batch, first, n,
@@ -272,8 +399,9 @@ static int perturb(lua_State *L) {
 }
 
 /* perturb_solve(solver, noise, seed, stream, index, temperature, theta, theta_samples, samples, batch,
- * first, contexts, shape) -> z, solves, repaired */
+ * first, contexts, shape, warm) -> z, solves, repaired */
 static int perturb_solve(lua_State *L) {
+  lua_settop(L, 14);
   mg_solver *s = check_solver(L, 1);
   mg_noise *noise = optional_noise(L, 2);
   mg_draw draw = check_draw(L, 3);
@@ -286,10 +414,11 @@ static int perturb_solve(lua_State *L) {
   int count = read_contexts(L, 12, contexts);
   expect_size(L, "perturb_solve: theta", theta, theta_samples, batch, mg_solver_size(s));
   expect_size(L, "perturb_solve: result", h->tensor, samples, batch, mg_solver_size(s));
+  double *warm = check_warm(L, 14, samples * batch);
   mg_report report = {0};
   check_status(L, mg_perturb_solve(s, noise, &draw, temperature, mg_tensor_data(theta),
                                    theta_samples, samples, batch, first, contexts, count,
-                                   mg_tensor_data(h->tensor), &report));
+                                   mg_tensor_data(h->tensor), warm, &report));
   return 1 + push_report(L, &report);
 }
 
@@ -306,11 +435,11 @@ static int noise_sample(lua_State *L) {
   return 1;
 }
 
-/* A type with a finalizer. */
+/* A type, with a finalizer or NULL. */
 static void open_type(lua_State *L, const char *type, lua_CFunction release) {
   if (luaL_newmetatable(L, type)) {
     const luaL_Reg methods[] = {{"__gc", release}, {NULL, NULL}};
-    open_functions(L, methods);
+    if (release) open_functions(L, methods);
     lua_pushboolean(L, 0);
     lua_setfield(L, -2, "__metatable");
   }
@@ -320,8 +449,13 @@ static void open_type(lua_State *L, const char *type, lua_CFunction release) {
 void open_solvers(lua_State *L) {
   static const luaL_Reg functions[] = {{"solver_kinds", solver_kinds},
                                        {"solver_new", solver_new},
-                                       {"solver_size", solver_size},
+                                       {"solver_blocks", solver_blocks},
+                                       {"solver_traits", solver_traits},
+                                       {"solver_warm", solver_warm},
                                        {"solver_solve", solver_solve},
+                                       {"solver_is_feasible", solver_is_feasible},
+                                       {"solver_count", solver_count},
+                                       {"solver_enumerate", solver_enumerate},
                                        {"noise_kinds", noise_kinds},
                                        {"noise_new", noise_new},
                                        {"noise_given", noise_given},
@@ -332,5 +466,6 @@ void open_solvers(lua_State *L) {
                                        {NULL, NULL}};
   open_type(L, SOLVER, solver_free);
   open_type(L, NOISE, noise_free);
+  open_type(L, WARM, NULL);
   open_functions(L, functions);
 }
