@@ -185,6 +185,36 @@ void mg_solver_free(mg_solver *s);
  * solved for itself. A context of inner may be given once for all blocks of an instance or for each,
  * [blocks, width]. Keeps a reference to inner, which may be freed at once. MG_BAD_ARGUMENT if blocks < 1. */
 mg_solver *mg_solver_blocks(mg_solver *inner, int64_t blocks);
+
+/* An instance as a function of one's own sees it. */
+typedef struct mg_instance {
+  const mg_real *theta;           /* [n] scores, or costs if the function minimises */
+  const mg_real *const *contexts; /* the instance's numbers of each context, NULL: not given */
+  char *message;                  /* room for 256 bytes: why there is no answer */
+  int64_t n;
+  int64_t number; /* in its batch, from 0 */
+} mg_instance;
+
+/* Fills z [n], which starts as zeros. Many threads call it at once. MG_OK; MG_NO_SOLUTION; anything else
+ * is a failure that ends the whole call, with the instance and the message. */
+typedef int (*mg_solve_function)(const mg_instance *instance, mg_real *z, void *state);
+
+typedef struct mg_function {
+  const char *name; /* for messages; copied */
+  int64_t n;
+  mg_solve_function solve;
+  void *state; /* handed on */
+  int is_minimum;
+  int is_exact;              /* 0: answers are not proved optimal */
+  const mg_option *contexts; /* names, copied, ended by a row without one; or NULL */
+  const int64_t *widths;     /* numbers of each an instance has */
+} mg_function;
+
+/* A solver that calls a function. */
+mg_solver *mg_solver_function(const mg_function *function);
+/* The same for a function in a shared object, which also has `const int mg_real_bytes =
+ * sizeof(mg_real);`: function->solve is ignored. It stays loaded while the solver is. MG_BAD_FILE. */
+mg_solver *mg_solver_load(const char *path, const char *symbol, const mg_function *function);
 /* Entries n of one theta and one z. */
 int64_t mg_solver_size(const mg_solver *s);
 /* 1: all solutions have the same sum of entries. */

@@ -156,8 +156,8 @@ mg_solver *mg_solver_blocks(mg_solver *inner, int64_t blocks) {
   kind->release = release;
   kind->scratch_bytes = scratch_bytes;
   kind->solve = solve;
-  kind->is_feasible = is_feasible;
-  kind->enumerate = enumerate;
+  kind->is_feasible = inner->kind->is_feasible ? is_feasible : NULL;
+  kind->enumerate = kind->is_feasible ? enumerate : NULL;
   mg_solver *s = solver_new_of(kind);
   if (!s) return memory_free(made), NULL;
   made->plan = (plan){inner, blocks};

@@ -40,6 +40,8 @@ static mg_status try_all(const mg_solver *s, const solver_rows *rows, solver_vis
 }
 
 static mg_status visit_all(const mg_solver *s, const solver_rows *rows, solver_visit *visit) {
+  if (!s->kind->enumerate && !s->kind->is_feasible)
+    return fail(MG_BAD_ARGUMENT, "%s: the function's set of solutions is not known", s->kind->kind.name);
   return (s->kind->enumerate ? s->kind->enumerate : try_all)(s, rows, visit);
 }
 

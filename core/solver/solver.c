@@ -308,6 +308,8 @@ mg_status mg_solver_solve(const mg_solver *s, const mg_real *theta, const mg_con
 mg_status mg_solver_is_feasible(const mg_solver *s, const mg_context *context, int contexts,
                                 const mg_real *z, unsigned char *feasible, int64_t count) {
   solver_rows rows = {.count = count, .period = count};
+  if (!s->kind->is_feasible)
+    return fail(MG_BAD_ARGUMENT, "%s: the function's set of solutions is not known", s->kind->kind.name);
   mg_status status = solver_contexts(s, context, contexts, rows.contexts);
   for (int64_t r = 0; r < count && status == MG_OK; r++) {
     feasible[r] = s->kind->is_feasible(s, &rows, r, z + r * s->n) != 0;

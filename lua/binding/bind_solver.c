@@ -148,6 +148,38 @@ static int solver_free(lua_State *L) {
   return 0;
 }
 
+/* solver_load(path, symbol, {name=, n=, minimum=, exact=, names = {..}, widths = {..}}) */
+static int solver_load(lua_State *L) {
+  const char *path = check_text(L, 1), *symbol = check_text(L, 2);
+  check_list(L, 3);
+  mg_option contexts[MOST_CONTEXTS + 1] = {{0}};
+  int64_t widths[MOST_CONTEXTS] = {0};
+  static const char *const fields[] = {"name", "n", "minimum", "exact", "names", "widths"};
+  for (int i = 0; i < 6; i++) lua_getfield(L, 3, fields[i]); /* at 4..9 */
+  int count = (int)lua_rawlen(L, 8);
+  if (count > MOST_CONTEXTS)
+    return raise_message(L, "MG-ARGUMENT", "more than %d contexts", MOST_CONTEXTS);
+  for (int i = 0; i < count; i++) {
+    lua_rawgeti(L, 8, i + 1);
+    contexts[i].name = check_text(L, -1); /* the table keeps it */
+    lua_rawgeti(L, 9, i + 1);
+    widths[i] = check_integer(L, -1);
+    lua_pop(L, 2);
+  }
+  mg_function function = {.name = check_text(L, 4),
+                          .n = check_integer(L, 5),
+                          .is_minimum = lua_toboolean(L, 6),
+                          .is_exact = lua_toboolean(L, 7),
+                          .contexts = contexts,
+                          .widths = widths};
+  solver_box *box = compat_new_userdata(L, sizeof *box);
+  box->solver = NULL;
+  luaL_getmetatable(L, SOLVER);
+  lua_setmetatable(L, -2);
+  box->solver = mg_solver_load(path, symbol, &function);
+  return box->solver ? 1 : raise_failure(L);
+}
+
 /* solver_blocks(solver, blocks) */
 static int solver_blocks(lua_State *L) {
   mg_solver *inner = check_solver(L, 1);
@@ -449,6 +481,7 @@ static void open_type(lua_State *L, const char *type, lua_CFunction release) {
 void open_solvers(lua_State *L) {
   static const luaL_Reg functions[] = {{"solver_kinds", solver_kinds},
                                        {"solver_new", solver_new},
+                                       {"solver_load", solver_load},
                                        {"solver_blocks", solver_blocks},
                                        {"solver_traits", solver_traits},
                                        {"solver_warm", solver_warm},
