@@ -64,6 +64,10 @@ describe("experiments/digits.lua", function()
   end
 
   it("learns, and goes on from a checkpoint to the same bytes", function()
+    if os.getenv "MAPGRAD_SANITIZER" == "thread" then
+      pending "the thread sanitizer ends processes that start others while threads run"
+      return
+    end
     local folder = command.folder()
     write_set(folder, "train", 200)
     write_set(folder, "t10k", 50)
