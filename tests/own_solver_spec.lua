@@ -287,7 +287,8 @@ describe("solver.factored", function()
     local k = tensor.ones(2, 4)
     k:set(2, 3, 9)
     assert_fails("MG-ARGUMENT", "instance 2, block 3: k = 9", s, tensor.zeros(2, 4, 3), { k = k })
-    assert_fails("MG-NO-SOLUTION", "instance 1: no solution", s, tensor.zeros(2, 4, 3), { mask = tensor.zeros(2, 4, 3) })
+    assert_fails("MG-NO-SOLUTION", "instance 1: no solution", s, tensor.zeros(2, 4, 3),
+      { mask = tensor.zeros(2, 4, 3) })
   end)
 
   it("has the same bits in a layer as its blocks of one solver", function()
@@ -316,7 +317,8 @@ describe("solver.cached", function()
   it("keeps answers of other contexts apart", function()
     local inner = solver.top_k { n = 4, k = 2 }
     local s, x = solver.cached { solver = inner }, tensor { { 4, 3, 2, 1 }, { 4, 3, 2, 1 } }
-    for _, context in ipairs { { k = tensor { 1, 3 } }, { k = 2 }, { mask = tensor { { 1, 0, 1, 1 }, { 0, 1, 1, 1 } } } } do
+    local mask = tensor { { 1, 0, 1, 1 }, { 0, 1, 1, 1 } }
+    for _, context in ipairs { { k = tensor { 1, 3 } }, { k = 2 }, { mask = mask } } do
       for _ = 1, 2 do assert.is_true(s(x, context):equals(inner(x, context))) end
     end
     assert.same({ 6, 6 }, { s.solves, s.hits })
@@ -326,11 +328,9 @@ describe("solver.cached", function()
     random.seed(6)
     local inner = solver.one_hot { n = 6 }
     local s = solver.cached { solver = inner, most = 7 }
-    local known = {}
     for _ = 1, 300 do
       local x = (tensor.uniform(3, 6) * 2):floor()
       assert.is_true(s(x):equals(inner(x)))
-      known[#known + 1] = x
     end
     assert(s.hits > 10 and s.solves > 100)
   end)
@@ -417,9 +417,11 @@ int nearest(const mg_instance *x, mg_real *z, void *state) {
 
   it("names instances without a solution, junk and failures", function()
     local s = load()
-    assert_fails("MG-NO-SOLUTION", "nearest: instance 2: no solution: k is 2", s, tensor.ones(2, 3), { k = tensor { 1, 2 } })
+    assert_fails("MG-NO-SOLUTION", "nearest: instance 2: no solution: k is 2", s, tensor.ones(2, 3),
+      { k = tensor { 1, 2 } })
     assert.same({ true, false }, s:solve(tensor.ones(2, 3), { k = tensor { 1, 2 } }).solved)
-    assert_fails("MG-ARGUMENT", "instance 2: the answer's entry 1 is infinite", s, tensor { { 1, 2, 3 }, { 100, 1, 1 } })
+    assert_fails("MG-ARGUMENT", "instance 2: the answer's entry 1 is infinite", s,
+      tensor { { 1, 2, 3 }, { 100, 1, 1 } })
     assert_fails("MG-ARGUMENT", "instance 2: the function returned 7", s, tensor { { 1, 2, 3 }, { 50, 1, 1 } })
     assert_fails("MG-ARGUMENT", "NaN", s, tensor { 1, 0 / 0, 3 })
   end)
@@ -428,8 +430,8 @@ int nearest(const mg_instance *x, mg_real *z, void *state) {
     assert_fails("MG-FILE", "has no function nearst", load, { name = "nearst" })
     assert_fails("MG-FILE", "cannot open shared object", load, { path = folder .. "/nothing.so" })
     local other = folder .. "/other.so"
-    os.execute(("gcc -std=c11 -fPIC -shared -Icore %s -o %s %s/nearest.c"):format(support.is_double and "" or "-DMG_DOUBLE",
-      other, folder))
+    local define = support.is_double and "" or "-DMG_DOUBLE"
+    os.execute(("gcc -std=c11 -fPIC -shared -Icore %s -o %s %s/nearest.c"):format(define, other, folder))
     assert_fails("MG-FILE", "is built for reals of", load, { path = other })
   end)
 

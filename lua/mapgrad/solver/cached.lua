@@ -57,7 +57,8 @@ local function own_argmax(self, theta, context, period)
   local contexts = spread(self.inner:contexts(context, period or batch), period or batch, batch)
   local memo, rows = memo_of(self, contexts), core.reshape(theta.handle, { batch, self.n })
   if self.ratio < 1 and #contexts > 0 then
-    check.fail("MG-ARGUMENT", "%s: with a ratio below 1 no context can be given: known answers may not fit it", self.name)
+    check.fail("MG-ARGUMENT", "%s: with a ratio below 1 no context can be given: known answers may not fit it",
+      self.name)
   end
   if self.ratio < 1 and tensor.uniform({ 1 }, "pool"):item() >= self.ratio then
     local z = best_known(memo, rows, batch)

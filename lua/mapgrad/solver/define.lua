@@ -103,7 +103,9 @@ local function own_enumerate(self, context, most)
         extend(i + 1)
       end
     elseif self.predicate({ compat.unpack(z, 1, self.n) }, context) then
-      if #found == most then check.fail("MG-ARGUMENT", "%s: enumerate: there are more than %d solutions", self.name, most) end
+      if #found == most then
+        check.fail("MG-ARGUMENT", "%s: enumerate: there are more than %d solutions", self.name, most)
+      end
       found[#found + 1] = { compat.unpack(z, 1, self.n) }
     end
   end
