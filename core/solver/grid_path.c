@@ -16,16 +16,11 @@
 
 #include "base/interrupt.h"
 #include "base/memory.h"
+#include "grid_path.h"
 #include "solver.h"
 
-enum { LANES = 32, FEWEST_LANES = 5, MOST_LANE_CELLS = 1 << 14, START = 0, GOAL = 1 };
-typedef enum { NEGATIVE_ERROR, NEGATIVE_CLIP, NEGATIVE_SHIFT } negative_rule;
-
-typedef struct plan {
-  int64_t rows, cols;
-  int diagonal; /* 8 neighbours */
-  negative_rule negative;
-} plan;
+enum { LANES = 32, FEWEST_LANES = 5, MOST_LANE_CELLS = 1 << 14 };
+typedef grid_plan plan;
 
 typedef struct entry {
   mg_real distance;
@@ -45,9 +40,9 @@ typedef struct work {
   int32_t *parent, *queue;  /* bordered cells */
 } work;
 
-static int64_t bordered(const plan *p) { return (p->rows + 2) * (p->cols + 2); }
+int64_t grid_bordered(const plan *p) { return (p->rows + 2) * (p->cols + 2); }
 
-static int has_lanes(const plan *p) { return bordered(p) <= MOST_LANE_CELLS; }
+static int has_lanes(const plan *p) { return grid_bordered(p) <= MOST_LANE_CELLS; }
 
 static mg_status prepare(mg_solver *s, const settings *given) {
   plan *p = memory_new((int64_t)sizeof *p);
@@ -72,13 +67,13 @@ static int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
 static int64_t scratch_bytes(const mg_solver *s) {
   const plan *p = s->plan;
-  int64_t cells = bordered(p), reals = cells * (has_lanes(p) ? LANES : 1);
+  int64_t cells = grid_bordered(p), reals = cells * (has_lanes(p) ? LANES : 1);
   return 2 * aligned(reals * (int64_t)sizeof(mg_real)) + aligned(cells * (int64_t)sizeof(entry)) +
          2 * aligned(cells * (int64_t)sizeof(int32_t));
 }
 
 static work split(const plan *p, void *scratch) {
-  int64_t cells = bordered(p), reals = cells * (has_lanes(p) ? LANES : 1);
+  int64_t cells = grid_bordered(p), reals = cells * (has_lanes(p) ? LANES : 1);
   char *at = scratch;
   work w;
   w.distance = (mg_real *)(void *)at;
@@ -134,9 +129,7 @@ static mg_status load_costs(const mg_solver *s, solver_rows *rows, int64_t row, 
   return MG_OK;
 }
 
-/* The bordered number of a cell given by context `which`, or of the corner that is its default. */
-static mg_status end_cell(const mg_solver *s, const solver_rows *rows, int64_t row, int which,
-                          int64_t *cell) {
+mg_status grid_end(const mg_solver *s, const solver_rows *rows, int64_t row, int which, int64_t *cell) {
   const plan *p = s->plan;
   const mg_real *given = solver_context(rows, which, row);
   double r = which == START ? 0 : (double)p->rows - 1, c = which == START ? 0 : (double)p->cols - 1;
@@ -209,12 +202,12 @@ static int sweep(const plan *p, const work *w, int step, int all) {
 /* Distances of all lanes from their starts. Each double sweep settles one more turn of the path, and a
  * path has fewer turns than cells. */
 static mg_status sweep_lanes(const plan *p, const work *w, const int64_t *starts, int lanes) {
-  int64_t cells = bordered(p) * LANES;
+  int64_t cells = grid_bordered(p) * LANES;
   for (int64_t i = 0; i < cells; i++) w->distance[i] = INFINITY;
   for (int l = 0; l < lanes; l++)
     w->distance[starts[l] * LANES + l] = w->cost[starts[l] * LANES + l];
   sweep(p, w, 1, 1);
-  for (int64_t i = 0; i <= bordered(p); i++) {
+  for (int64_t i = 0; i <= grid_bordered(p); i++) {
     if (!sweep(p, w, -1, i == 0) || !sweep(p, w, 1, 0)) break;
     mg_status status = interrupt_tick();
     if (status != MG_OK) return status;
@@ -250,8 +243,7 @@ static entry pop(entry *heap, int64_t *count) {
   return top;
 }
 
-/* Offsets of the neighbours of a bordered cell in ascending order; returns how many. */
-static int neighbour_offsets(const plan *p, int64_t offsets[8]) {
+int grid_neighbours(const plan *p, int64_t offsets[8]) {
   int64_t width = p->cols + 2;
   const int64_t eight[8] = {-width - 1, -width, -width + 1, -1, 1, width - 1, width, width + 1};
   const int64_t four[4] = {-width, -1, 1, width};
@@ -261,8 +253,8 @@ static int neighbour_offsets(const plan *p, int64_t offsets[8]) {
 
 /* Distances from the start of all cells not farther than the goal. */
 static mg_status search_heap(const plan *p, const work *w, int64_t start, int64_t goal) {
-  int64_t offsets[8], count = 0, settled = 0, cells = bordered(p);
-  int neighbours = neighbour_offsets(p, offsets);
+  int64_t offsets[8], count = 0, settled = 0, cells = grid_bordered(p);
+  int neighbours = grid_neighbours(p, offsets);
   mg_real *d = w->distance;
   for (int64_t i = 0; i < cells; i++) d[i] = INFINITY;
   d[start] = w->cost[start];
@@ -336,7 +328,7 @@ static int64_t cross_plateau(const field *f, const work *w, int64_t v, int64_t s
   return start; /* not reached: d of v came from somewhere */
 }
 
-static int64_t plain_cell(const plan *p, int64_t cell) {
+int64_t grid_plain_cell(const plan *p, int64_t cell) {
   int64_t width = p->cols + 2;
   return (cell / width - 1) * p->cols + cell % width - 1;
 }
@@ -346,19 +338,19 @@ static int64_t plain_cell(const plan *p, int64_t cell) {
 static double mark_path(const plan *p, const field *f, const work *w, int64_t start, int64_t goal,
                         mg_real *z) {
   int64_t offsets[8], v = goal;
-  int neighbours = neighbour_offsets(p, offsets), cleared = 0;
+  int neighbours = grid_neighbours(p, offsets), cleared = 0;
   double cost = 0;
   for (;;) {
-    z[plain_cell(p, v)] = 1;
+    z[grid_plain_cell(p, v)] = 1;
     cost += at(f, f->cost, v);
     if (v == start) return cost;
     int64_t u = nearer(f, v, offsets, neighbours);
     if (u < 0) {
-      if (!cleared) memset(w->parent, 0xff, (size_t)bordered(p) * sizeof *w->parent);
+      if (!cleared) memset(w->parent, 0xff, (size_t)grid_bordered(p) * sizeof *w->parent);
       cleared = 1;
       u = cross_plateau(f, w, v, start, offsets, neighbours);
       for (int64_t x = w->parent[u]; u != v && x != v; x = w->parent[x]) {
-        z[plain_cell(p, x)] = 1;
+        z[grid_plain_cell(p, x)] = 1;
         cost += at(f, f->cost, x);
       }
     }
@@ -385,8 +377,8 @@ static mg_status solve_lanes(const mg_solver *s, solver_rows *rows, int64_t firs
   mg_status loaded = MG_OK;
   int ready = 0; /* lanes before the first that cannot be loaded: one of them may fail, too */
   for (; ready < lanes; ready++) {
-    loaded = end_cell(s, rows, first + ready, START, &starts[ready]);
-    if (loaded == MG_OK) loaded = end_cell(s, rows, first + ready, GOAL, &goals[ready]);
+    loaded = grid_end(s, rows, first + ready, START, &starts[ready]);
+    if (loaded == MG_OK) loaded = grid_end(s, rows, first + ready, GOAL, &goals[ready]);
     if (loaded == MG_OK) loaded = load_costs(s, rows, first + ready, w->cost + ready, LANES);
     if (loaded != MG_OK) break;
   }
@@ -400,8 +392,8 @@ static mg_status solve_lanes(const mg_solver *s, solver_rows *rows, int64_t firs
 
 static mg_status solve_heap(const mg_solver *s, solver_rows *rows, int64_t row, const work *w) {
   int64_t start, goal;
-  mg_status status = end_cell(s, rows, row, START, &start);
-  if (status == MG_OK) status = end_cell(s, rows, row, GOAL, &goal);
+  mg_status status = grid_end(s, rows, row, START, &start);
+  if (status == MG_OK) status = grid_end(s, rows, row, GOAL, &goal);
   if (status == MG_OK) status = load_costs(s, rows, row, w->cost, 1);
   fill_border(s->plan, w->cost);
   if (status == MG_OK) status = search_heap(s->plan, w, start, goal);
@@ -419,20 +411,13 @@ static mg_status solve(const mg_solver *s, solver_rows *rows, void *scratch) {
   }
   /* The lanes' border cells cost nothing but are never left: their distance stays infinite, as sweeps
    * write inner cells only. Unused lanes repeat old costs and start nowhere. */
-  int64_t cells = bordered(p) * LANES;
+  int64_t cells = grid_bordered(p) * LANES;
   for (int64_t i = 0; i < cells; i++) w.cost[i] = 0;
   for (int64_t r = 0; r < rows->count && status == MG_OK; r += LANES) {
     int lanes = rows->count - r < LANES ? (int)(rows->count - r) : LANES;
     status = solve_lanes(s, rows, r, lanes, &w);
   }
   return status;
-}
-
-/* Whether the ones of z are the cells of a walk between the ends that visits no cell twice: from the
- * start on, step by step, each cell in at most one order of visits. */
-static int is_feasible(const mg_solver *s, const solver_rows *rows, int64_t row, const mg_real *z) {
-  (void)s, (void)rows, (void)row, (void)z;
-  return 0;
 }
 
 static const mg_option options[] = {
@@ -468,4 +453,5 @@ const solver_kind solver_grid_path = {
     .scratch_bytes = scratch_bytes,
     .domain = SOLVER_OWN,
     .solve = solve,
-    .is_feasible = is_feasible};
+    .is_feasible = grid_is_feasible,
+    .enumerate = grid_enumerate};
