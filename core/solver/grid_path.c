@@ -8,8 +8,7 @@
  *   lanes: 32 instances side by side, alternating sweeps down and up the grid. One sweep relaxes each
  *          row from its neighbour row, then from left to right and back, so that rows stay settled; a
  *          sweep that lowers nothing ends it. No heap, no mispredicted branches.
- *   heap:  Dijkstra 1959 for one instance. As the cost is the cell's own, the first settled neighbour
- *          is the best: every cell enters the heap once and needs no decrease. */
+ *   one:   buckets or a heap for one instance, grid_path_search.c. */
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -22,22 +21,19 @@
 enum { LANES = 32, FEWEST_LANES = 5, MOST_LANE_CELLS = 1 << 14 };
 typedef grid_plan plan;
 
-typedef struct entry {
-  mg_real distance;
-  int32_t cell;
-} entry;
-
 /* A view of d and w of one instance; cells are numbered with a border of infinite distance around. */
 typedef struct field {
   const mg_real *distance, *cost; /* entry of a cell: [cell * stride] */
   int64_t stride;
 } field;
 
-/* The parts of a scratch block. */
+/* The parts of a scratch block. Lanes and nodes share their place. */
 typedef struct work {
-  mg_real *distance, *cost; /* bordered, times LANES where lanes are used */
-  entry *heap;              /* bordered cells */
-  int32_t *parent, *queue;  /* bordered cells */
+  mg_real *distance, *cost; /* [bordered, LANES], where lanes are used */
+  grid_node *nodes;         /* [bordered] */
+  grid_entry *heap;         /* [bordered] */
+  int32_t *parent, *queue;  /* [bordered] */
+  int32_t *head;            /* [GRID_BUCKETS] */
 } work;
 
 int64_t grid_bordered(const plan *p) { return (p->rows + 2) * (p->cols + 2); }
@@ -65,26 +61,34 @@ static mg_status prepare(mg_solver *s, const settings *given) {
 
 static int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
+static int64_t lane_bytes(const plan *p) {
+  int64_t reals = grid_bordered(p) * (has_lanes(p) ? LANES : 1);
+  return aligned(reals * (int64_t)sizeof(mg_real));
+}
+
 static int64_t scratch_bytes(const mg_solver *s) {
   const plan *p = s->plan;
-  int64_t cells = grid_bordered(p), reals = cells * (has_lanes(p) ? LANES : 1);
-  return 2 * aligned(reals * (int64_t)sizeof(mg_real)) + aligned(cells * (int64_t)sizeof(entry)) +
-         2 * aligned(cells * (int64_t)sizeof(int32_t));
+  int64_t cells = grid_bordered(p);
+  return 2 * lane_bytes(p) + aligned(cells * (int64_t)sizeof(grid_entry)) +
+         2 * aligned(cells * (int64_t)sizeof(int32_t)) + GRID_BUCKETS * (int64_t)sizeof(int32_t);
 }
 
 static work split(const plan *p, void *scratch) {
-  int64_t cells = grid_bordered(p), reals = cells * (has_lanes(p) ? LANES : 1);
+  int64_t cells = grid_bordered(p);
   char *at = scratch;
   work w;
+  w.nodes = (grid_node *)scratch;
   w.distance = (mg_real *)(void *)at;
-  at += aligned(reals * (int64_t)sizeof(mg_real));
+  at += lane_bytes(p);
   w.cost = (mg_real *)(void *)at;
-  at += aligned(reals * (int64_t)sizeof(mg_real));
-  w.heap = (entry *)(void *)at;
-  at += aligned(cells * (int64_t)sizeof(entry));
+  at += lane_bytes(p);
+  w.heap = (grid_entry *)(void *)at;
+  at += aligned(cells * (int64_t)sizeof(grid_entry));
   w.parent = (int32_t *)(void *)at;
   at += aligned(cells * (int64_t)sizeof(int32_t));
   w.queue = (int32_t *)(void *)at;
+  at += aligned(cells * (int64_t)sizeof(int32_t));
+  w.head = (int32_t *)(void *)at;
   return w;
 }
 
@@ -215,34 +219,6 @@ static mg_status sweep_lanes(const plan *p, const work *w, const int64_t *starts
   return MG_OK;
 }
 
-/* ---------------------------------------------------------------- heap */
-
-static int before(const entry *a, const entry *b) {
-  return a->distance < b->distance || (a->distance == b->distance && a->cell < b->cell);
-}
-
-/* A heap of 4 children a node. */
-static void push(entry *heap, int64_t *count, entry e) {
-  int64_t i = (*count)++;
-  for (int64_t up; i > 0 && before(&e, &heap[up = (i - 1) / 4]); i = up) heap[i] = heap[up];
-  heap[i] = e;
-}
-
-static entry pop(entry *heap, int64_t *count) {
-  entry top = heap[0], e = heap[--*count];
-  int64_t i = 0, n = *count;
-  for (int64_t child; (child = 4 * i + 1) < n;) {
-    int64_t least = child, end = child + 4 < n ? child + 4 : n;
-    for (int64_t j = child + 1; j < end; j++)
-      if (before(&heap[j], &heap[least])) least = j;
-    if (!before(&heap[least], &e)) break;
-    heap[i] = heap[least];
-    i = least;
-  }
-  heap[i] = e;
-  return top;
-}
-
 int grid_neighbours(const plan *p, int64_t offsets[8]) {
   int64_t width = p->cols + 2;
   const int64_t eight[8] = {-width - 1, -width, -width + 1, -1, 1, width - 1, width, width + 1};
@@ -251,38 +227,28 @@ int grid_neighbours(const plan *p, int64_t offsets[8]) {
   return p->diagonal ? 8 : 4;
 }
 
-/* Distances from the start of all cells not farther than the goal. */
-static mg_status search_heap(const plan *p, const work *w, int64_t start, int64_t goal) {
-  int64_t offsets[8], count = 0, settled = 0, cells = grid_bordered(p);
-  int neighbours = grid_neighbours(p, offsets);
-  mg_real *d = w->distance;
-  for (int64_t i = 0; i < cells; i++) d[i] = INFINITY;
-  d[start] = w->cost[start];
-  if (d[start] == INFINITY) return MG_OK;
-  push(w->heap, &count, (entry){d[start], (int32_t)start});
-  while (count > 0) {
-    entry e = pop(w->heap, &count);
-    if (e.distance > d[goal]) break;
-    for (int k = 0; k < neighbours; k++) {
-      int64_t u = e.cell + offsets[k];
-      mg_real distance = e.distance + w->cost[u];
-      if (d[u] != INFINITY || distance == INFINITY) continue;
-      d[u] = distance;
-      push(w->heap, &count, (entry){distance, (int32_t)u});
-    }
-    if (++settled % 4096 == 0) {
-      mg_status status = interrupt_tick();
-      if (status != MG_OK) return status;
-    }
-  }
-  return MG_OK;
+/* The border counts as an obstacle. */
+static void fill_border(const plan *p, grid_node *nodes) {
+  int64_t width = p->cols + 2, last = (p->rows + 1) * width;
+  for (int64_t c = 0; c < width; c++) nodes[c].cost = nodes[last + c].cost = INFINITY;
+  for (int64_t r = 0; r <= p->rows; r++)
+    nodes[r * width].cost = nodes[r * width + width - 1].cost = INFINITY;
 }
 
-/* The border counts as an obstacle. */
-static void fill_border(const plan *p, mg_real *w) {
-  int64_t width = p->cols + 2, last = (p->rows + 1) * width;
-  for (int64_t c = 0; c < width; c++) w[c] = w[last + c] = INFINITY;
-  for (int64_t r = 0; r <= p->rows; r++) w[r * width] = w[r * width + width - 1] = INFINITY;
+static grid_range range_of(const plan *p, const grid_node *nodes) {
+  grid_range range = {.least = INFINITY};
+  for (int64_t r = 1; r <= p->rows; r++) {
+    const grid_node *line = nodes + r * (p->cols + 2) + 1;
+    for (int64_t c = 0; c < p->cols; c++) {
+      mg_real cost = line[c].cost;
+      int is_finite = cost != INFINITY;
+      range.least = cost < range.least ? cost : range.least;
+      range.most = is_finite && cost > range.most ? cost : range.most;
+      range.sum += is_finite ? (double)cost : 0;
+      range.count += is_finite;
+    }
+  }
+  return range;
 }
 
 /* ---------------------------------------------------------------- the path */
@@ -390,14 +356,16 @@ static mg_status solve_lanes(const mg_solver *s, solver_rows *rows, int64_t firs
   return status == MG_OK ? loaded : status;
 }
 
-static mg_status solve_heap(const mg_solver *s, solver_rows *rows, int64_t row, const work *w) {
+static mg_status solve_one(const mg_solver *s, solver_rows *rows, int64_t row, const work *w) {
   int64_t start, goal;
   mg_status status = grid_end(s, rows, row, START, &start);
   if (status == MG_OK) status = grid_end(s, rows, row, GOAL, &goal);
-  if (status == MG_OK) status = load_costs(s, rows, row, w->cost, 1);
-  fill_border(s->plan, w->cost);
-  if (status == MG_OK) status = search_heap(s->plan, w, start, goal);
-  field f = {w->distance, w->cost, 1};
+  if (status == MG_OK) status = load_costs(s, rows, row, &w->nodes->cost, 2);
+  if (status != MG_OK) return status;
+  fill_border(s->plan, w->nodes);
+  grid_range range = range_of(s->plan, w->nodes);
+  status = grid_search(s->plan, &range, w->nodes, w->heap, w->parent, w->head, start, goal);
+  field f = {&w->nodes->distance, &w->nodes->cost, 2};
   return status == MG_OK ? finish(s, rows, row, &f, w, start, goal) : status;
 }
 
@@ -406,7 +374,7 @@ static mg_status solve(const mg_solver *s, solver_rows *rows, void *scratch) {
   work w = split(p, scratch);
   mg_status status = MG_OK;
   if (!has_lanes(p) || rows->count < FEWEST_LANES) {
-    for (int64_t r = 0; r < rows->count && status == MG_OK; r++) status = solve_heap(s, rows, r, &w);
+    for (int64_t r = 0; r < rows->count && status == MG_OK; r++) status = solve_one(s, rows, r, &w);
     return status;
   }
   /* The lanes' border cells cost nothing but are never left: their distance stays infinite, as sweeps

@@ -3,7 +3,7 @@
 #define GRID_PATH_H
 #include "solver.h"
 
-enum { START = 0, GOAL = 1 };
+enum { START = 0, GOAL = 1, GRID_BUCKETS = 4096 };
 typedef enum { NEGATIVE_ERROR, NEGATIVE_CLIP, NEGATIVE_SHIFT } negative_rule;
 
 typedef struct grid_plan {
@@ -20,6 +20,28 @@ int64_t grid_plain_cell(const grid_plan *p, int64_t cell);
 int grid_neighbours(const grid_plan *p, int64_t offsets[8]);
 /* The cell given by context START or GOAL, or the corner that is its default. */
 mg_status grid_end(const mg_solver *s, const solver_rows *rows, int64_t row, int which, int64_t *cell);
+
+/* What is known of a cell; unmet: the distance is infinite. Obstacles and the border cost inf. */
+typedef struct grid_node {
+  mg_real distance, cost;
+} grid_node;
+
+typedef struct grid_entry {
+  mg_real distance;
+  int32_t cell;
+} grid_entry;
+
+/* Of the costs that are finite. */
+typedef struct grid_range {
+  mg_real least, most;
+  double sum;
+  int64_t count;
+} grid_range;
+
+/* grid_path_search.c: distances from the start at least of all cells on cheapest paths to the goal.
+ * Scratch: heap and next [bordered], head [GRID_BUCKETS]. */
+mg_status grid_search(const grid_plan *p, const grid_range *range, grid_node *nodes, grid_entry *heap,
+                      int32_t *next, int32_t *head, int64_t start, int64_t goal);
 
 /* grid_path_set.c: the feasible set */
 int grid_is_feasible(const mg_solver *s, const solver_rows *rows, int64_t row, const mg_real *z);
