@@ -5,9 +5,7 @@
  * in rounded arithmetic: rounded addition is monotone, so the order of relaxations does not matter. The
  * path is read off d alone, hence does not depend on the method, the batch or the threads.
  *
- *   lanes: 32 instances side by side, alternating sweeps down and up the grid. One sweep relaxes each
- *          row from its neighbour row, then from left to right and back, so that rows stay settled; a
- *          sweep that lowers nothing ends it. No heap, no mispredicted branches.
+ *   lanes: instances side by side, grid_path_lanes.c
  *   one:   buckets or a heap for one instance, grid_path_search.c. */
 #include <inttypes.h>
 #include <math.h>
@@ -18,7 +16,7 @@
 #include "grid_path.h"
 #include "solver.h"
 
-enum { LANES = 32, FEWEST_LANES = 5, MOST_LANE_CELLS = 1 << 14 };
+enum { FEWEST_LANES = 3, MOST_LANE_CELLS = 1 << 14, LANES = GRID_LANES };
 typedef grid_plan plan;
 
 /* A view of d and w of one instance; cells are numbered with a border of infinite distance around. */
@@ -150,75 +148,6 @@ mg_status grid_end(const mg_solver *s, const solver_rows *rows, int64_t row, int
   return MG_OK;
 }
 
-/* ---------------------------------------------------------------- lanes */
-
-/* Lowers a row of d to what neighbour row `other` offers; 1 if any lane changed. */
-static int relax_vertically(const plan *p, mg_real *restrict d, const mg_real *restrict other,
-                            const mg_real *restrict w) {
-  mg_real changed[LANES] = {0};
-  for (int64_t c = 0; c < p->cols; c++, d += LANES, other += LANES, w += LANES)
-    for (int l = 0; l < LANES; l++) {
-      mg_real best = other[l];
-      if (p->diagonal) {
-        mg_real left = other[l - LANES], right = other[l + LANES];
-        best = left < best ? left : best;
-        best = right < best ? right : best;
-      }
-      mg_real offer = best + w[l], old = d[l];
-      changed[l] = offer < old ? 1 : changed[l];
-      d[l] = offer < old ? offer : old;
-    }
-  mg_real any = 0;
-  for (int l = 0; l < LANES; l++) any += changed[l];
-  return any != 0;
-}
-
-/* Settles a row in itself, left to right and back. */
-static void relax_along(const plan *p, mg_real *d, const mg_real *w) {
-  mg_real last[LANES];
-  for (int l = 0; l < LANES; l++) last[l] = d[l];
-  for (int64_t c = 1; c < p->cols; c++)
-    for (int l = 0; l < LANES; l++) {
-      mg_real offer = last[l] + w[c * LANES + l], old = d[c * LANES + l];
-      last[l] = d[c * LANES + l] = offer < old ? offer : old;
-    }
-  for (int64_t c = p->cols - 2; c >= 0; c--)
-    for (int l = 0; l < LANES; l++) {
-      mg_real offer = last[l] + w[c * LANES + l], old = d[c * LANES + l];
-      last[l] = d[c * LANES + l] = offer < old ? offer : old;
-    }
-}
-
-/* One sweep down (step 1) or up (-1); 1 if it lowered anything. all: settle every row in itself. */
-static int sweep(const plan *p, const work *w, int step, int all) {
-  int64_t width = (p->cols + 2) * LANES, changed = 0;
-  int64_t from = step > 0 ? 1 : p->rows, to = step > 0 ? p->rows + 1 : 0;
-  for (int64_t r = from; r != to; r += step) {
-    mg_real *d = w->distance + r * width + LANES;
-    const mg_real *cost = w->cost + r * width + LANES;
-    int lowered = relax_vertically(p, d, d - step * width, cost);
-    if (lowered || all) relax_along(p, d, cost);
-    changed |= lowered;
-  }
-  return changed != 0;
-}
-
-/* Distances of all lanes from their starts. Each double sweep settles one more turn of the path, and a
- * path has fewer turns than cells. */
-static mg_status sweep_lanes(const plan *p, const work *w, const int64_t *starts, int lanes) {
-  int64_t cells = grid_bordered(p) * LANES;
-  for (int64_t i = 0; i < cells; i++) w->distance[i] = INFINITY;
-  for (int l = 0; l < lanes; l++)
-    w->distance[starts[l] * LANES + l] = w->cost[starts[l] * LANES + l];
-  sweep(p, w, 1, 1);
-  for (int64_t i = 0; i <= grid_bordered(p); i++) {
-    if (!sweep(p, w, -1, i == 0) || !sweep(p, w, 1, 0)) break;
-    mg_status status = interrupt_tick();
-    if (status != MG_OK) return status;
-  }
-  return MG_OK;
-}
-
 int grid_neighbours(const plan *p, int64_t offsets[8]) {
   int64_t width = p->cols + 2;
   const int64_t eight[8] = {-width - 1, -width, -width + 1, -1, 1, width - 1, width, width + 1};
@@ -337,20 +266,22 @@ static mg_status finish(const mg_solver *s, solver_rows *rows, int64_t row, cons
   return MG_OK;
 }
 
-static mg_status solve_lanes(const mg_solver *s, solver_rows *rows, int64_t first, int lanes,
+/* Rows first..first + count, count <= lanes. The border costs nothing but is never left: its distance
+ * stays infinite. Unused lanes repeat old costs and start nowhere. */
+static mg_status solve_lanes(const mg_solver *s, solver_rows *rows, int64_t first, int count, int lanes,
                              const work *w) {
   int64_t starts[LANES], goals[LANES];
   mg_status loaded = MG_OK;
-  int ready = 0; /* lanes before the first that cannot be loaded: one of them may fail, too */
-  for (; ready < lanes; ready++) {
+  int ready = 0; /* rows before the first that cannot be loaded: one of them may fail, too */
+  for (; ready < count; ready++) {
     loaded = grid_end(s, rows, first + ready, START, &starts[ready]);
     if (loaded == MG_OK) loaded = grid_end(s, rows, first + ready, GOAL, &goals[ready]);
-    if (loaded == MG_OK) loaded = load_costs(s, rows, first + ready, w->cost + ready, LANES);
+    if (loaded == MG_OK) loaded = load_costs(s, rows, first + ready, w->cost + ready, lanes);
     if (loaded != MG_OK) break;
   }
-  mg_status status = sweep_lanes(s->plan, w, starts, ready);
+  mg_status status = grid_sweep_lanes(s->plan, lanes, w->distance, w->cost, starts, ready);
   for (int l = 0; l < ready && status == MG_OK; l++) {
-    field f = {w->distance + l, w->cost + l, LANES};
+    field f = {w->distance + l, w->cost + l, lanes};
     status = finish(s, rows, first + l, &f, w, starts[l], goals[l]);
   }
   return status == MG_OK ? loaded : status;
@@ -373,18 +304,16 @@ static mg_status solve(const mg_solver *s, solver_rows *rows, void *scratch) {
   const plan *p = s->plan;
   work w = split(p, scratch);
   mg_status status = MG_OK;
-  if (!has_lanes(p) || rows->count < FEWEST_LANES) {
-    for (int64_t r = 0; r < rows->count && status == MG_OK; r++) status = solve_one(s, rows, r, &w);
-    return status;
+  int64_t row = 0;
+  while (has_lanes(p) && rows->count - row >= FEWEST_LANES && status == MG_OK) {
+    int64_t left = rows->count - row;
+    int lanes = left <= GRID_GROUP ? GRID_GROUP : LANES;
+    int count = left < lanes ? (int)left : lanes;
+    for (int64_t i = 0; i < grid_bordered(p) * lanes; i++) w.cost[i] = 0;
+    status = solve_lanes(s, rows, row, count, lanes, &w);
+    row += count;
   }
-  /* The lanes' border cells cost nothing but are never left: their distance stays infinite, as sweeps
-   * write inner cells only. Unused lanes repeat old costs and start nowhere. */
-  int64_t cells = grid_bordered(p) * LANES;
-  for (int64_t i = 0; i < cells; i++) w.cost[i] = 0;
-  for (int64_t r = 0; r < rows->count && status == MG_OK; r += LANES) {
-    int lanes = rows->count - r < LANES ? (int)(rows->count - r) : LANES;
-    status = solve_lanes(s, rows, r, lanes, &w);
-  }
+  for (; row < rows->count && status == MG_OK; row++) status = solve_one(s, rows, row, &w);
   return status;
 }
 

@@ -4,6 +4,8 @@
 #include "solver.h"
 
 enum { START = 0, GOAL = 1, GRID_BUCKETS = 4096 };
+/* Instances side by side: a group fills a vector register. */
+enum { GRID_GROUP = 32 / sizeof(mg_real), GRID_LANES = 2 * GRID_GROUP };
 typedef enum { NEGATIVE_ERROR, NEGATIVE_CLIP, NEGATIVE_SHIFT } negative_rule;
 
 typedef struct grid_plan {
@@ -42,6 +44,11 @@ typedef struct grid_range {
  * Scratch: heap and next [bordered], head [GRID_BUCKETS]. */
 mg_status grid_search(const grid_plan *p, const grid_range *range, grid_node *nodes, grid_entry *heap,
                       int32_t *next, int32_t *head, int64_t start, int64_t goal);
+
+/* grid_path_lanes.c: distances from the starts of `used` of the lanes, which are GRID_GROUP or
+ * GRID_LANES. distance and cost [bordered, lanes]; border cells cost anything finite. */
+mg_status grid_sweep_lanes(const grid_plan *p, int lanes, mg_real *distance, const mg_real *cost,
+                           const int64_t *starts, int used);
 
 /* grid_path_set.c: the feasible set */
 int grid_is_feasible(const mg_solver *s, const solver_rows *rows, int64_t row, const mg_real *z);
