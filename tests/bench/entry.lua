@@ -45,6 +45,42 @@ function run.topk()
   end, check)
 end
 
+-- x > 0 rounded as the peers' float.
+local function float(x)
+  local unit = 2 ^ (math.floor(math.log(x) / math.log(2)) - 23)
+  return math.floor(x / unit + 0.5) * unit
+end
+
+-- Streams of numbers as lists.
+local function stream(seed, count, f)
+  local list = {}
+  for t = 1, count do list[t] = f(common.uniform(seed, t - 1), t - 1) end
+  return list
+end
+
+function run.mcf()
+  local m, k = 10 * n, math.max(1, math.floor(n / 10))
+  local edges = stream(45, m, function(u, t)
+    return { t % n + 1, (t % n + 1 + math.floor(float(u * (n - 1) + 1e-30))) % n + 1 }
+  end)
+  local capacities = stream(46, m, function(u) return 1 + math.floor(20 * u) end)
+  for t = 1, n - 1 do edges[m + t], capacities[m + t] = { t, t + 1 }, 10 * k end
+  local supplies = {}
+  for v = 1, n do supplies[v] = 0 end
+  for i = 1, k do supplies[i], supplies[n + 1 - i] = supplies[i] + 10, supplies[n + 1 - i] - 10 end
+  local costs = tensor.full({ batch, m + n - 1 }, 2000)
+  for i = 1, batch do
+    core.write(costs.handle, (i - 1) * (m + n - 1), stream(47, m, function(_, t)
+      return math.floor(1000 * common.uniform(47, (i - 1) * m + t))
+    end))
+  end
+  local flow = mg.solver.min_cost_flow { nodes = n, edges = edges, capacities = capacities, supplies = supplies }
+  local check = product(flow(costs), costs)
+  common.run({ workload = "mcf", n = n, batch = batch, variant = "random" }, function()
+    flow(costs):free()
+  end, check)
+end
+
 function run.chain()
   variant = variant or "fwdbwd"
   local x = common.input(14, { n }, function(u) return u end)
