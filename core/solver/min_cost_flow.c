@@ -18,7 +18,10 @@ typedef struct plan {
   network g;
   double *supply;   /* [nodes] */
   double *capacity; /* [edges] inf: none */
-  int32_t *weight;  /* [edges] */
+  /* Edges in another order, so that neighbours in it are far from each other in the list: simplex takes
+   * a third of the pivots if edges are listed by their tails. */
+  int32_t *order;                /* [edges] place -> edge */
+  int32_t *tail, *head, *weight; /* [edges] of the edge in a place */
 } plan;
 
 static void release(mg_solver *s) {
@@ -53,6 +56,23 @@ static mg_status read_numbers(const settings *given, const char *name, double ab
   return MG_OK;
 }
 
+/* order, tail, head and weight. */
+static void place_edges(plan *p) {
+  int64_t stride = (int64_t)sqrt((double)p->g.edges), place = 0, weight = 1;
+  for (int64_t first = 0; first < stride; first++)
+    for (int64_t e = first; e < p->g.edges; e += stride) p->order[place++] = (int32_t)e;
+  int32_t *weights = p->tail; /* by edge, for a while */
+  for (int64_t e = 0; e < p->g.edges; e++) {
+    weight = weight * FACTOR % PRIME;
+    weights[e] = (int32_t)weight;
+  }
+  for (int64_t i = 0; i < p->g.edges; i++) p->weight[i] = weights[p->order[i]];
+  for (int64_t i = 0; i < p->g.edges; i++) {
+    p->tail[i] = p->g.tail[p->order[i]];
+    p->head[i] = p->g.head[p->order[i]];
+  }
+}
+
 static mg_status prepare(mg_solver *s, const settings *given) {
   plan *p = memory_new((int64_t)sizeof *p);
   if (!p) return MG_NO_MEMORY;
@@ -61,15 +81,14 @@ static mg_status prepare(mg_solver *s, const settings *given) {
   mg_status status = network_read(given, &p->g);
   if (status != MG_OK) return status;
   s->n = p->g.edges;
-  p->supply = memory_array(p->g.nodes + 2 * p->g.edges, (int64_t)sizeof *p->supply);
+  p->supply = memory_array(p->g.nodes + 3 * p->g.edges, (int64_t)sizeof *p->supply);
   if (!p->supply) return MG_NO_MEMORY;
   p->capacity = p->supply + p->g.nodes;
-  p->weight = (int32_t *)(void *)(p->capacity + p->g.edges);
-  int64_t weight = 1;
-  for (int64_t e = 0; e < p->g.edges; e++) {
-    weight = weight * FACTOR % PRIME;
-    p->weight[e] = (int32_t)weight;
-  }
+  p->order = (int32_t *)(void *)(p->capacity + p->g.edges);
+  p->tail = p->order + p->g.edges;
+  p->head = p->tail + p->g.edges;
+  p->weight = p->head + p->g.edges;
+  place_edges(p);
   status = read_numbers(given, "supplies", 0, is_supply, p->supply, p->g.nodes);
   return status == MG_OK
              ? read_numbers(given, "capacities", INFINITY, is_capacity, p->capacity, p->g.edges)
@@ -112,47 +131,50 @@ static mg_status load_supplies(const mg_solver *s, const solver_rows *rows, int6
   return MG_OK;
 }
 
-/* The row's capacities; 0 of forbidden edges. */
+/* The row's capacities, in the order of places; 0 of forbidden edges. */
 static mg_status load_capacities(const mg_solver *s, const solver_rows *rows, int64_t row,
                                  int64_t *capacity) {
   const plan *p = s->plan;
   const mg_real *theta = rows->theta + row * s->n, *given = solver_context(rows, CAPACITY, row);
-  for (int64_t e = 0; e < s->n; e++) {
+  for (int64_t i = 0; i < s->n; i++) {
+    int64_t e = p->order[i];
     double value = capacity_of(p, given, e);
     if (!is_capacity(value))
       return solver_fail(s, rows, row, MG_BAD_ARGUMENT,
                          "capacity of edge %" PRId64 " is %g, expected an integer from 0, or inf",
                          e + 1, value);
-    capacity[e] = value == INFINITY ? SIMPLEX_UNLIMITED : (int64_t)value;
-    if (theta[e] == -INFINITY) capacity[e] = 0;
+    capacity[i] = value == INFINITY ? SIMPLEX_UNLIMITED : (int64_t)value;
+    if (theta[e] == -INFINITY) capacity[i] = 0;
   }
   return MG_OK;
 }
 
-/* Costs as integers, the largest of simplex_bits. */
-static void load_costs(const mg_real *theta, int64_t n, int64_t nodes, int64_t *cost) {
+/* Costs as integers, the largest of simplex_bits, in the order of places. */
+static void load_costs(const plan *p, const mg_real *theta, int64_t *cost) {
   double most = 0;
-  for (int64_t e = 0; e < n; e++) {
+  for (int64_t e = 0; e < p->g.edges; e++) {
     double size = fabs((double)theta[e]);
     most = size != INFINITY && size > most ? size : most;
   }
-  int exponent = 0, shift = 0;
+  int exponent = 0;
   frexp(most, &exponent); /* most < 2^exponent */
-  shift = simplex_bits(nodes) - exponent;
-  double half = ldexp(1, shift / 2), rest = ldexp(1, shift - shift / 2); /* their product may overflow */
-  for (int64_t e = 0; e < n; e++)
-    cost[e] = theta[e] == -INFINITY ? 0 : -(int64_t)nearbyint((double)theta[e] * half * rest);
+  int shift = simplex_bits(p->g.nodes) - exponent;
+  double half = ldexp(1, shift / 2), rest = ldexp(1, shift - shift / 2); /* 2^shift may be too large */
+  for (int64_t i = 0; i < p->g.edges; i++) {
+    double score = (double)theta[p->order[i]];
+    cost[i] = score == -INFINITY ? 0 : -(int64_t)nearbyint(score * half * rest);
+  }
 }
 
 /* Writes the flow of the row, its answer. */
 static void finish(const mg_solver *s, solver_rows *rows, int64_t row, const simplex *x) {
+  const plan *p = s->plan;
   const mg_real *theta = rows->theta + row * s->n;
   mg_real *z = rows->z + row * s->n;
   double sum = 0;
-  for (int64_t e = 0; e < s->n; e++) {
-    z[e] = (mg_real)x->flow[e];
-    if (x->flow[e] != 0) sum += (double)theta[e] * (double)x->flow[e];
-  }
+  for (int64_t i = 0; i < s->n; i++) z[p->order[i]] = (mg_real)x->flow[i];
+  for (int64_t e = 0; e < s->n; e++)
+    if (z[e] != 0) sum += (double)theta[e] * (double)z[e];
   solver_answer(rows, row, sum);
 }
 
@@ -168,9 +190,9 @@ static mg_status solve_one(const mg_solver *s, solver_rows *rows, int64_t row, v
   if (sum != 0) return solver_none(s, rows, row, "the supplies add up to %g, expected 0", sum);
   if (total > MOST)
     return solver_fail(s, rows, row, MG_BAD_ARGUMENT, "the supplies are more than %.0f", MOST);
-  memcpy(x.tail, p->g.tail, (size_t)s->n * sizeof *x.tail);
-  memcpy(x.head, p->g.head, (size_t)s->n * sizeof *x.head);
-  load_costs(rows->theta + row * s->n, s->n, p->g.nodes, x.cost);
+  memcpy(x.tail, p->tail, (size_t)s->n * sizeof *x.tail);
+  memcpy(x.head, p->head, (size_t)s->n * sizeof *x.head);
+  load_costs(p, rows->theta + row * s->n, x.cost);
   status = simplex_solve(&x, supply, &unlimited);
   if (status != MG_OK) return status;
   if (unlimited >= 0)

@@ -1,5 +1,5 @@
 /* Network simplex. A pivot costs the length of its cycle and the size of the part of the tree that moves;
- * the entering edge is the worst of a block of about sqrt(edges). */
+ * the entering edge is the worst of a block of 1.5 sqrt(edges). */
 #include "simplex.h"
 
 #include <math.h>
@@ -129,23 +129,35 @@ static int64_t reduced(const simplex *x, int64_t e) {
   return x->state[e] * (x->cost[e] + x->potential[x->tail[e]] - x->potential[x->head[e]]);
 }
 
-/* The worst of the first block after *next that has one to enter, or -1. list NULL: all edges. */
-static int32_t entering(const simplex *x, const int32_t *list, int64_t count, int64_t block,
-                        int64_t *next) {
-  int64_t least = 0, at = *next, in_block = block;
-  int32_t best = -1;
-  for (int64_t left = count; left > 0; left--) {
-    int64_t e = list ? list[at] : at, c = reduced(x, e);
-    if (c < least) {
-      least = c;
+/* The worst of places first..last of the list, or of the edges with these numbers if there is none.
+ * *least falls. */
+static int32_t worst(const simplex *x, const int32_t *list, int64_t first, int64_t last, int64_t *least,
+                     int32_t best) {
+  int64_t low = *least;
+  for (int64_t i = first; i < last; i++) {
+    int64_t e = list ? list[i] : i, c = reduced(x, e);
+    if (c < low) {
+      low = c;
       best = (int32_t)e;
     }
-    at = at + 1 == count ? 0 : at + 1;
-    if (--in_block > 0) continue;
-    if (best >= 0) break;
-    in_block = block;
   }
-  *next = at;
+  *least = low;
+  return best;
+}
+
+/* The worst of the first block from *next on that has one to enter, or -1. */
+static int32_t entering(const simplex *x, const int32_t *list, int64_t count, int64_t block,
+                        int64_t *next) {
+  int64_t least = 0, left = count;
+  int32_t best = -1;
+  while (left > 0 && best < 0) {
+    int64_t size = left < block ? left : block, straight = count - *next;
+    straight = size < straight ? size : straight;
+    best = worst(x, list, *next, *next + straight, &least, best);
+    if (straight < size) best = worst(x, list, 0, size - straight, &least, best);
+    *next = (*next + size) % count;
+    left -= size;
+  }
   return best;
 }
 
@@ -203,7 +215,7 @@ static void push_flow(simplex *x, const pivot *p) {
 }
 
 static mg_status run_pivots(simplex *x, const int32_t *list, int64_t count, int64_t *unlimited) {
-  int64_t block = (int64_t)sqrt((double)count), next = 0, pivots = 0;
+  int64_t block = (int64_t)(1.5 * sqrt((double)count)), next = 0, pivots = 0;
   block = block < LEAST_BLOCK ? LEAST_BLOCK : block;
   for (int32_t edge; (edge = entering(x, list, count, block, &next)) >= 0;) {
     pivot p = find_pivot(x, edge);
