@@ -353,8 +353,8 @@ static const mg_option options[] = {
     {.name = "negative",
      .form = "choice error|clip|allow",
      .preset = "error",
-     .doc = "costs below 0: refuse them, count them as 0, or take them (slower; an error if a cycle "
-            "from the start on costs less than 0)"},
+     .doc = "costs below 0: refuse them, count them as 0, or take them (slower; a cycle that the start "
+            "leads to and that costs less than 0 is an error)"},
     {0},
 };
 static const mg_option contexts[] = {NETWORK_END_CONTEXTS, {0}};
