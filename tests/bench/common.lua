@@ -31,6 +31,7 @@ function common.input(seed, shape, f)
     local list = {}
     for i = 1, math.min(block, count - first) do list[i] = f(common.uniform(seed, first + i - 1)) end
     core.write(t.handle, first, list)
+    collectgarbage()
   end
   return t
 end

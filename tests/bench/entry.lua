@@ -29,7 +29,9 @@ function run.grid_sp()
     return 0.5 + 9.5 * u
   end)
   local path = mg.solver.grid_path { rows = n, cols = n }
-  local check = product(path(costs), costs)
+  local z = path(costs)
+  local check = product(z, costs)
+  z:free()
   common.run({ workload = "grid_sp", n = n, batch = batch, variant = variant }, function()
     path(costs):free()
   end, check)
