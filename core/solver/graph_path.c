@@ -127,8 +127,8 @@ static mg_status search_heap(const network *g, const mg_real *theta, const work 
     if (e.node == ends->goal) break;
     if (e.distance > d[e.node]) continue; /* it fell since */
     for (int32_t i = g->out_first[e.node]; i < g->out_first[e.node + 1]; i++) {
-      int32_t edge = g->out[i], head = g->head[edge];
-      double distance = e.distance + cost_of(theta[edge]);
+      int32_t head = g->out_head[i];
+      double distance = e.distance + cost_of(theta[g->out[i]]);
       if (!(distance < d[head])) continue;
       d[head] = distance;
       push(w->of.heap, &count, (entry){distance, head});
@@ -162,7 +162,7 @@ static int64_t relax_round(const network *g, const work *w, const int32_t *queue
   for (int64_t k = 0; k < count; k++) {
     int32_t v = queue[k];
     for (int32_t i = g->out_first[v]; i < g->out_first[v + 1]; i++) {
-      int32_t edge = g->out[i], head = g->head[edge];
+      int32_t edge = g->out[i], head = g->out_head[i];
       if (w->of.cost[edge] == FAR || d[v] + w->of.cost[edge] >= d[head]) continue;
       d[head] = d[v] + w->of.cost[edge];
       w->parent[head] = edge;

@@ -30,7 +30,7 @@ typedef struct work {
   mg_real *distance, *cost; /* [bordered, LANES], where lanes are used */
   grid_node *nodes;         /* [bordered] */
   grid_entry *heap;         /* [bordered] */
-  int32_t *parent, *queue;  /* [bordered] */
+  int32_t *parent, *queue;  /* [bordered] in the place of heap: used when the search is over */
   int32_t *head;            /* [GRID_BUCKETS] */
 } work;
 
@@ -68,7 +68,7 @@ static int64_t scratch_bytes(const mg_solver *s) {
   const plan *p = s->plan;
   int64_t cells = grid_bordered(p);
   return 2 * lane_bytes(p) + aligned(cells * (int64_t)sizeof(grid_entry)) +
-         2 * aligned(cells * (int64_t)sizeof(int32_t)) + GRID_BUCKETS * (int64_t)sizeof(int32_t);
+         GRID_BUCKETS * (int64_t)sizeof(int32_t);
 }
 
 static work split(const plan *p, void *scratch) {
@@ -81,11 +81,9 @@ static work split(const plan *p, void *scratch) {
   w.cost = (mg_real *)(void *)at;
   at += lane_bytes(p);
   w.heap = (grid_entry *)(void *)at;
-  at += aligned(cells * (int64_t)sizeof(grid_entry));
   w.parent = (int32_t *)(void *)at;
-  at += aligned(cells * (int64_t)sizeof(int32_t));
-  w.queue = (int32_t *)(void *)at;
-  at += aligned(cells * (int64_t)sizeof(int32_t));
+  w.queue = w.parent + cells;
+  at += aligned(cells * (int64_t)sizeof(grid_entry));
   w.head = (int32_t *)(void *)at;
   return w;
 }

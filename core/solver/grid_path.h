@@ -41,7 +41,7 @@ typedef struct grid_range {
 } grid_range;
 
 /* grid_path_search.c: distances from the start at least of all cells on cheapest paths to the goal.
- * Scratch: heap and next [bordered], head [GRID_BUCKETS]. */
+ * Scratch: heap and next [bordered], which may be one place, head [GRID_BUCKETS]. */
 mg_status grid_search(const grid_plan *p, const grid_range *range, grid_node *nodes, grid_entry *heap,
                       int32_t *next, int32_t *head, int64_t start, int64_t goal);
 

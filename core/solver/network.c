@@ -43,12 +43,13 @@ mg_status network_read(const settings *given, network *g) {
   g->edges = count / 2;
   mg_status status = check_edges(given, list, count, g->nodes);
   if (status != MG_OK) return status;
-  g->tail = memory_array(4 * g->edges + 2 * (g->nodes + 1), (int64_t)sizeof *g->tail);
+  g->tail = memory_array(5 * g->edges + 2 * (g->nodes + 1), (int64_t)sizeof *g->tail);
   if (!g->tail) return MG_NO_MEMORY;
   g->head = g->tail + g->edges;
   g->out = g->head + g->edges;
   g->in = g->out + g->edges;
-  g->out_first = g->in + g->edges;
+  g->out_head = g->in + g->edges;
+  g->out_first = g->out_head + g->edges;
   g->in_first = g->out_first + g->nodes + 1;
   for (int64_t e = 0; e < g->edges; e++) {
     g->tail[e] = (int32_t)list[2 * e];
@@ -56,6 +57,7 @@ mg_status network_read(const settings *given, network *g) {
   }
   sort_by(g, g->tail, g->out_first, g->out);
   sort_by(g, g->head, g->in_first, g->in);
+  for (int64_t i = 0; i < g->edges; i++) g->out_head[i] = g->head[g->out[i]];
   return MG_OK;
 }
 

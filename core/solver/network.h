@@ -8,6 +8,7 @@ typedef struct network {
   int32_t *tail, *head;          /* [edges] */
   int32_t *out_first, *in_first; /* [nodes + 1] a node's first place in out, in */
   int32_t *out, *in;             /* [edges] numbers of edges */
+  int32_t *out_head;             /* [edges] heads of out */
 } network;
 
 /* The setting `nodes`, and the edges of the list `edges`, pairs of tail and head. Parallel edges and

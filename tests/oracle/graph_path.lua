@@ -18,7 +18,9 @@ function graphs.enumerate(settings, context)
   for e = 1, #settings.edges do z[e] = 0 end
   local function walk(v)
     if v == goal then
-      set[#set + 1] = { (table.unpack or unpack)(z) } -- luacheck: ignore
+      local copy = {}
+      for e = 1, #z do copy[e] = z[e] end
+      set[#set + 1] = copy
       return
     end
     met[v] = true
@@ -88,14 +90,20 @@ graphs.instances = {
   { settings = { nodes = 2, edges = { { 1, 2 }, { 1, 2 }, { 2, 1 } } } },
   { settings = { nodes = 3, edges = { { 1, 2 }, { 2, 3 }, { 1, 3 } } } },
   { settings = { nodes = 3, edges = { { 1, 2 }, { 2, 3 }, { 1, 3 } } }, context = { start = 2, goal = 2 } },
-  { settings = { nodes = 4, edges = { { 4, 3 }, { 3, 1 }, { 4, 2 }, { 2, 1 }, { 2, 2 }, { 1, 4 } }, start = 4, goal = 1 } },
+  { settings = {
+    nodes = 4, edges = { { 4, 3 }, { 3, 1 }, { 4, 2 }, { 2, 1 }, { 2, 2 }, { 1, 4 } }, start = 4, goal = 1,
+  } },
   { settings = {
     nodes = 5,
-    edges = { { 1, 2 }, { 2, 3 }, { 3, 2 }, { 2, 4 }, { 3, 4 }, { 4, 5 }, { 1, 3 }, { 3, 5 }, { 5, 1 }, { 2, 5 }, { 4, 2 } },
+    edges = {
+      { 1, 2 }, { 2, 3 }, { 3, 2 }, { 2, 4 }, { 3, 4 }, { 4, 5 }, { 1, 3 }, { 3, 5 }, { 5, 1 }, { 2, 5 }, { 4, 2 },
+    },
   } },
   { settings = {
     nodes = 6, negative = "allow",
-    edges = { { 1, 2 }, { 1, 3 }, { 2, 4 }, { 3, 4 }, { 4, 2 }, { 4, 5 }, { 2, 5 }, { 5, 6 }, { 3, 6 }, { 6, 3 }, { 2, 3 } },
+    edges = {
+      { 1, 2 }, { 1, 3 }, { 2, 4 }, { 3, 4 }, { 4, 2 }, { 4, 5 }, { 2, 5 }, { 5, 6 }, { 3, 6 }, { 6, 3 }, { 2, 3 },
+    },
   }, context = { start = 3, goal = 5 } },
 }
 

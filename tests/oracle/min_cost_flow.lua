@@ -41,13 +41,17 @@ return {
 
   instances = {
     { settings = { nodes = 2, edges = { { 1, 2 } }, capacities = { 2 }, supplies = { 2, -2 } } },
-    { settings = { nodes = 2, edges = { { 1, 2 }, { 1, 2 }, { 2, 1 } }, capacities = { 1, 2, 2 }, supplies = { 2, -2 } } },
     { settings = {
-      nodes = 3, edges = { { 1, 2 }, { 2, 3 }, { 1, 3 }, { 3, 1 } }, capacities = { 2, 3, 1, 2 }, supplies = { 2, 0, -2 },
+      nodes = 2, edges = { { 1, 2 }, { 1, 2 }, { 2, 1 } }, capacities = { 1, 2, 2 }, supplies = { 2, -2 },
+    } },
+    { settings = {
+      nodes = 3, edges = { { 1, 2 }, { 2, 3 }, { 1, 3 }, { 3, 1 } }, capacities = { 2, 3, 1, 2 },
+      supplies = { 2, 0, -2 },
     } },
     { settings = { nodes = 3, edges = { { 1, 2 }, { 2, 3 }, { 3, 1 }, { 2, 2 } }, capacities = { 1, 2, 3, 1 } } },
     { settings = {
-      nodes = 4, edges = { { 1, 2 }, { 1, 3 }, { 2, 4 }, { 3, 4 }, { 2, 3 }, { 4, 1 } }, capacities = { 2, 2, 2, 2, 1, 1 },
+      nodes = 4, edges = { { 1, 2 }, { 1, 3 }, { 2, 4 }, { 3, 4 }, { 2, 3 }, { 4, 1 } },
+      capacities = { 2, 2, 2, 2, 1, 1 },
       supplies = { 2, 1, 0, -3 },
     } },
     { settings = {
