@@ -1,4 +1,5 @@
 -- Paths and flows in graphs: validation instances, certificates on large random graphs, special values.
+local core = require "mapgrad.real"
 local lfs = require "lfs"
 local mg = require "mapgrad"
 local support = require "tests.support"
@@ -490,5 +491,45 @@ describe("solver.min_cost_flow", function()
       solver.min_cost_flow { nodes = 3, edges = edges, supplies = { 1, 0.5, 0 } }
     end, "supplies at entry 2 is 0.5, expected an integer")
     assert.has_error_matching(function() s:enumerate() end, "enumerate: edge 1 has capacity inf")
+  end)
+end)
+
+describe("a time limit", function()
+  teardown(function() core.time_limit(0) end)
+
+  it("stops paths and flows", function()
+    random.seed(26)
+    local nodes = 20000
+    local edges = graphs.draw_edges(integer, nodes, 10 * nodes)
+    local capacities, supplies = {}, {}
+    for e = 1, #edges do capacities[e] = integer(1, 20) end
+    for v = 1, nodes do supplies[v] = 0 end
+    for e, edge in ipairs(edges) do
+      supplies[edge[1]] = supplies[edge[1]] + capacities[e] % 3
+      supplies[edge[2]] = supplies[edge[2]] - capacities[e] % 3
+    end
+    local x = tensor.uniform({ #edges }, "spec")
+    local flow = solver.min_cost_flow { nodes = nodes, edges = edges, capacities = capacities, supplies = supplies }
+    local path = solver.graph_path { nodes = nodes, edges = edges }
+    local grid = solver.grid_path { rows = 700, cols = 700 }
+    local map = tensor.uniform({ 700, 700 }, "spec") -- costs of very different size: by the heap
+    local complete = {}
+    for a = 1, 12 do
+      for b = 1, 12 do complete[#complete + 1] = { a, b } end
+    end
+    for _, work in ipairs {
+      function() flow(x) end, function() for _ = 1, 1000 do path(x, { goal = 2 }) end end,
+      function() for _ = 1, 1000 do grid(map) end end,
+      function() solver.graph_path { nodes = 12, edges = complete } :enumerate(nil, 1e9) end,
+      function() solver.grid_path { rows = 7, cols = 7 } :enumerate(nil, 1e9) end,
+    } do
+      core.time_limit(0.03)
+      local started = core.clock()
+      local ok, message = pcall(work)
+      core.time_limit(0)
+      assert.is_false(ok)
+      assert.truthy(message:find("time limit reached [MG-INTERRUPTED]", 1, true), message)
+      assert(core.clock() - started < 2)
+    end
   end)
 end)

@@ -70,7 +70,7 @@ end
 -- Random edges; ordered: from lower to higher numbers of a random order.
 function graphs.draw_edges(integer, nodes, count, ordered)
   local edges, rank = {}, {}
-  for v = 1, nodes do
+  for v = 1, ordered and nodes or 0 do
     local place = integer(1, v)
     table.insert(rank, place, v)
   end
