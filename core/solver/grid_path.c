@@ -5,32 +5,19 @@
  * in rounded arithmetic: rounded addition is monotone, so the order of relaxations does not matter. The
  * path is read off d alone, hence does not depend on the method, the batch or the threads.
  *
- *   lanes: 32 instances side by side, alternating sweeps down and up the grid. One sweep relaxes each
- *          row from its neighbour row, then from left to right and back, so that rows stay settled; a
- *          sweep that lowers nothing ends it. No heap, no mispredicted branches.
- *   heap:  Dijkstra 1959 for one instance. As the cost is the cell's own, the first settled neighbour
- *          is the best: every cell enters the heap once and needs no decrease. */
+ *   lanes: instances side by side, grid_path_lanes.c
+ *   one:   buckets or a heap for one instance, grid_path_search.c. */
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
 #include "base/interrupt.h"
 #include "base/memory.h"
+#include "grid_path.h"
 #include "solver.h"
 
-enum { LANES = 32, FEWEST_LANES = 5, MOST_LANE_CELLS = 1 << 14, START = 0, GOAL = 1 };
-typedef enum { NEGATIVE_ERROR, NEGATIVE_CLIP, NEGATIVE_SHIFT } negative_rule;
-
-typedef struct plan {
-  int64_t rows, cols;
-  int diagonal; /* 8 neighbours */
-  negative_rule negative;
-} plan;
-
-typedef struct entry {
-  mg_real distance;
-  int32_t cell;
-} entry;
+enum { FEWEST_LANES = 3, MOST_LANE_CELLS = 1 << 14, LANES = GRID_LANES };
+typedef grid_plan plan;
 
 /* A view of d and w of one instance; cells are numbered with a border of infinite distance around. */
 typedef struct field {
@@ -38,16 +25,18 @@ typedef struct field {
   int64_t stride;
 } field;
 
-/* The parts of a scratch block. */
+/* The parts of a scratch block. Lanes and nodes share their place. */
 typedef struct work {
-  mg_real *distance, *cost; /* bordered, times LANES where lanes are used */
-  entry *heap;              /* bordered cells */
-  int32_t *parent, *queue;  /* bordered cells */
+  mg_real *distance, *cost; /* [bordered, LANES], where lanes are used */
+  grid_node *nodes;         /* [bordered] */
+  grid_entry *heap;         /* [bordered] */
+  int32_t *parent, *queue;  /* [bordered] in the place of heap: used when the search is over */
+  int32_t *head;            /* [GRID_BUCKETS] */
 } work;
 
-static int64_t bordered(const plan *p) { return (p->rows + 2) * (p->cols + 2); }
+int64_t grid_bordered(const plan *p) { return (p->rows + 2) * (p->cols + 2); }
 
-static int has_lanes(const plan *p) { return bordered(p) <= MOST_LANE_CELLS; }
+static int has_lanes(const plan *p) { return grid_bordered(p) <= MOST_LANE_CELLS; }
 
 static mg_status prepare(mg_solver *s, const settings *given) {
   plan *p = memory_new((int64_t)sizeof *p);
@@ -70,26 +59,32 @@ static mg_status prepare(mg_solver *s, const settings *given) {
 
 static int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
+static int64_t lane_bytes(const plan *p) {
+  int64_t reals = grid_bordered(p) * (has_lanes(p) ? LANES : 1);
+  return aligned(reals * (int64_t)sizeof(mg_real));
+}
+
 static int64_t scratch_bytes(const mg_solver *s) {
   const plan *p = s->plan;
-  int64_t cells = bordered(p), reals = cells * (has_lanes(p) ? LANES : 1);
-  return 2 * aligned(reals * (int64_t)sizeof(mg_real)) + aligned(cells * (int64_t)sizeof(entry)) +
-         2 * aligned(cells * (int64_t)sizeof(int32_t));
+  int64_t cells = grid_bordered(p);
+  return 2 * lane_bytes(p) + aligned(cells * (int64_t)sizeof(grid_entry)) +
+         GRID_BUCKETS * (int64_t)sizeof(int32_t);
 }
 
 static work split(const plan *p, void *scratch) {
-  int64_t cells = bordered(p), reals = cells * (has_lanes(p) ? LANES : 1);
+  int64_t cells = grid_bordered(p);
   char *at = scratch;
   work w;
+  w.nodes = (grid_node *)scratch;
   w.distance = (mg_real *)(void *)at;
-  at += aligned(reals * (int64_t)sizeof(mg_real));
+  at += lane_bytes(p);
   w.cost = (mg_real *)(void *)at;
-  at += aligned(reals * (int64_t)sizeof(mg_real));
-  w.heap = (entry *)(void *)at;
-  at += aligned(cells * (int64_t)sizeof(entry));
+  at += lane_bytes(p);
+  w.heap = (grid_entry *)(void *)at;
   w.parent = (int32_t *)(void *)at;
-  at += aligned(cells * (int64_t)sizeof(int32_t));
-  w.queue = (int32_t *)(void *)at;
+  w.queue = w.parent + cells;
+  at += aligned(cells * (int64_t)sizeof(grid_entry));
+  w.head = (int32_t *)(void *)at;
   return w;
 }
 
@@ -134,9 +129,7 @@ static mg_status load_costs(const mg_solver *s, solver_rows *rows, int64_t row, 
   return MG_OK;
 }
 
-/* The bordered number of a cell given by context `which`, or of the corner that is its default. */
-static mg_status end_cell(const mg_solver *s, const solver_rows *rows, int64_t row, int which,
-                          int64_t *cell) {
+mg_status grid_end(const mg_solver *s, const solver_rows *rows, int64_t row, int which, int64_t *cell) {
   const plan *p = s->plan;
   const mg_real *given = solver_context(rows, which, row);
   double r = which == START ? 0 : (double)p->rows - 1, c = which == START ? 0 : (double)p->cols - 1;
@@ -153,105 +146,7 @@ static mg_status end_cell(const mg_solver *s, const solver_rows *rows, int64_t r
   return MG_OK;
 }
 
-/* ---------------------------------------------------------------- lanes */
-
-/* Lowers a row of d to what neighbour row `other` offers; 1 if any lane changed. */
-static int relax_vertically(const plan *p, mg_real *restrict d, const mg_real *restrict other,
-                            const mg_real *restrict w) {
-  mg_real changed[LANES] = {0};
-  for (int64_t c = 0; c < p->cols; c++, d += LANES, other += LANES, w += LANES)
-    for (int l = 0; l < LANES; l++) {
-      mg_real best = other[l];
-      if (p->diagonal) {
-        mg_real left = other[l - LANES], right = other[l + LANES];
-        best = left < best ? left : best;
-        best = right < best ? right : best;
-      }
-      mg_real offer = best + w[l], old = d[l];
-      changed[l] = offer < old ? 1 : changed[l];
-      d[l] = offer < old ? offer : old;
-    }
-  mg_real any = 0;
-  for (int l = 0; l < LANES; l++) any += changed[l];
-  return any != 0;
-}
-
-/* Settles a row in itself, left to right and back. */
-static void relax_along(const plan *p, mg_real *d, const mg_real *w) {
-  mg_real last[LANES];
-  for (int l = 0; l < LANES; l++) last[l] = d[l];
-  for (int64_t c = 1; c < p->cols; c++)
-    for (int l = 0; l < LANES; l++) {
-      mg_real offer = last[l] + w[c * LANES + l], old = d[c * LANES + l];
-      last[l] = d[c * LANES + l] = offer < old ? offer : old;
-    }
-  for (int64_t c = p->cols - 2; c >= 0; c--)
-    for (int l = 0; l < LANES; l++) {
-      mg_real offer = last[l] + w[c * LANES + l], old = d[c * LANES + l];
-      last[l] = d[c * LANES + l] = offer < old ? offer : old;
-    }
-}
-
-/* One sweep down (step 1) or up (-1); 1 if it lowered anything. all: settle every row in itself. */
-static int sweep(const plan *p, const work *w, int step, int all) {
-  int64_t width = (p->cols + 2) * LANES, changed = 0;
-  int64_t from = step > 0 ? 1 : p->rows, to = step > 0 ? p->rows + 1 : 0;
-  for (int64_t r = from; r != to; r += step) {
-    mg_real *d = w->distance + r * width + LANES;
-    const mg_real *cost = w->cost + r * width + LANES;
-    int lowered = relax_vertically(p, d, d - step * width, cost);
-    if (lowered || all) relax_along(p, d, cost);
-    changed |= lowered;
-  }
-  return changed != 0;
-}
-
-/* Distances of all lanes from their starts. Each double sweep settles one more turn of the path, and a
- * path has fewer turns than cells. */
-static mg_status sweep_lanes(const plan *p, const work *w, const int64_t *starts, int lanes) {
-  int64_t cells = bordered(p) * LANES;
-  for (int64_t i = 0; i < cells; i++) w->distance[i] = INFINITY;
-  for (int l = 0; l < lanes; l++)
-    w->distance[starts[l] * LANES + l] = w->cost[starts[l] * LANES + l];
-  sweep(p, w, 1, 1);
-  for (int64_t i = 0; i <= bordered(p); i++) {
-    if (!sweep(p, w, -1, i == 0) || !sweep(p, w, 1, 0)) break;
-    mg_status status = interrupt_tick();
-    if (status != MG_OK) return status;
-  }
-  return MG_OK;
-}
-
-/* ---------------------------------------------------------------- heap */
-
-static int before(const entry *a, const entry *b) {
-  return a->distance < b->distance || (a->distance == b->distance && a->cell < b->cell);
-}
-
-/* A heap of 4 children a node. */
-static void push(entry *heap, int64_t *count, entry e) {
-  int64_t i = (*count)++;
-  for (int64_t up; i > 0 && before(&e, &heap[up = (i - 1) / 4]); i = up) heap[i] = heap[up];
-  heap[i] = e;
-}
-
-static entry pop(entry *heap, int64_t *count) {
-  entry top = heap[0], e = heap[--*count];
-  int64_t i = 0, n = *count;
-  for (int64_t child; (child = 4 * i + 1) < n;) {
-    int64_t least = child, end = child + 4 < n ? child + 4 : n;
-    for (int64_t j = child + 1; j < end; j++)
-      if (before(&heap[j], &heap[least])) least = j;
-    if (!before(&heap[least], &e)) break;
-    heap[i] = heap[least];
-    i = least;
-  }
-  heap[i] = e;
-  return top;
-}
-
-/* Offsets of the neighbours of a bordered cell in ascending order; returns how many. */
-static int neighbour_offsets(const plan *p, int64_t offsets[8]) {
+int grid_neighbours(const plan *p, int64_t offsets[8]) {
   int64_t width = p->cols + 2;
   const int64_t eight[8] = {-width - 1, -width, -width + 1, -1, 1, width - 1, width, width + 1};
   const int64_t four[4] = {-width, -1, 1, width};
@@ -259,38 +154,28 @@ static int neighbour_offsets(const plan *p, int64_t offsets[8]) {
   return p->diagonal ? 8 : 4;
 }
 
-/* Distances from the start of all cells not farther than the goal. */
-static mg_status search_heap(const plan *p, const work *w, int64_t start, int64_t goal) {
-  int64_t offsets[8], count = 0, settled = 0, cells = bordered(p);
-  int neighbours = neighbour_offsets(p, offsets);
-  mg_real *d = w->distance;
-  for (int64_t i = 0; i < cells; i++) d[i] = INFINITY;
-  d[start] = w->cost[start];
-  if (d[start] == INFINITY) return MG_OK;
-  push(w->heap, &count, (entry){d[start], (int32_t)start});
-  while (count > 0) {
-    entry e = pop(w->heap, &count);
-    if (e.distance > d[goal]) break;
-    for (int k = 0; k < neighbours; k++) {
-      int64_t u = e.cell + offsets[k];
-      mg_real distance = e.distance + w->cost[u];
-      if (d[u] != INFINITY || distance == INFINITY) continue;
-      d[u] = distance;
-      push(w->heap, &count, (entry){distance, (int32_t)u});
-    }
-    if (++settled % 4096 == 0) {
-      mg_status status = interrupt_tick();
-      if (status != MG_OK) return status;
-    }
-  }
-  return MG_OK;
+/* The border counts as an obstacle. */
+static void fill_border(const plan *p, grid_node *nodes) {
+  int64_t width = p->cols + 2, last = (p->rows + 1) * width;
+  for (int64_t c = 0; c < width; c++) nodes[c].cost = nodes[last + c].cost = INFINITY;
+  for (int64_t r = 0; r <= p->rows; r++)
+    nodes[r * width].cost = nodes[r * width + width - 1].cost = INFINITY;
 }
 
-/* The border counts as an obstacle. */
-static void fill_border(const plan *p, mg_real *w) {
-  int64_t width = p->cols + 2, last = (p->rows + 1) * width;
-  for (int64_t c = 0; c < width; c++) w[c] = w[last + c] = INFINITY;
-  for (int64_t r = 0; r <= p->rows; r++) w[r * width] = w[r * width + width - 1] = INFINITY;
+static grid_range range_of(const plan *p, const grid_node *nodes) {
+  grid_range range = {.least = INFINITY};
+  for (int64_t r = 1; r <= p->rows; r++) {
+    const grid_node *line = nodes + r * (p->cols + 2) + 1;
+    for (int64_t c = 0; c < p->cols; c++) {
+      mg_real cost = line[c].cost;
+      int is_finite = cost != INFINITY;
+      range.least = cost < range.least ? cost : range.least;
+      range.most = is_finite && cost > range.most ? cost : range.most;
+      range.sum += is_finite ? (double)cost : 0;
+      range.count += is_finite;
+    }
+  }
+  return range;
 }
 
 /* ---------------------------------------------------------------- the path */
@@ -336,7 +221,7 @@ static int64_t cross_plateau(const field *f, const work *w, int64_t v, int64_t s
   return start; /* not reached: d of v came from somewhere */
 }
 
-static int64_t plain_cell(const plan *p, int64_t cell) {
+int64_t grid_plain_cell(const plan *p, int64_t cell) {
   int64_t width = p->cols + 2;
   return (cell / width - 1) * p->cols + cell % width - 1;
 }
@@ -346,19 +231,19 @@ static int64_t plain_cell(const plan *p, int64_t cell) {
 static double mark_path(const plan *p, const field *f, const work *w, int64_t start, int64_t goal,
                         mg_real *z) {
   int64_t offsets[8], v = goal;
-  int neighbours = neighbour_offsets(p, offsets), cleared = 0;
+  int neighbours = grid_neighbours(p, offsets), cleared = 0;
   double cost = 0;
   for (;;) {
-    z[plain_cell(p, v)] = 1;
+    z[grid_plain_cell(p, v)] = 1;
     cost += at(f, f->cost, v);
     if (v == start) return cost;
     int64_t u = nearer(f, v, offsets, neighbours);
     if (u < 0) {
-      if (!cleared) memset(w->parent, 0xff, (size_t)bordered(p) * sizeof *w->parent);
+      if (!cleared) memset(w->parent, 0xff, (size_t)grid_bordered(p) * sizeof *w->parent);
       cleared = 1;
       u = cross_plateau(f, w, v, start, offsets, neighbours);
       for (int64_t x = w->parent[u]; u != v && x != v; x = w->parent[x]) {
-        z[plain_cell(p, x)] = 1;
+        z[grid_plain_cell(p, x)] = 1;
         cost += at(f, f->cost, x);
       }
     }
@@ -379,33 +264,37 @@ static mg_status finish(const mg_solver *s, solver_rows *rows, int64_t row, cons
   return MG_OK;
 }
 
-static mg_status solve_lanes(const mg_solver *s, solver_rows *rows, int64_t first, int lanes,
+/* Rows first..first + count, count <= lanes. The border costs nothing but is never left: its distance
+ * stays infinite. Unused lanes repeat old costs and start nowhere. */
+static mg_status solve_lanes(const mg_solver *s, solver_rows *rows, int64_t first, int count, int lanes,
                              const work *w) {
   int64_t starts[LANES], goals[LANES];
   mg_status loaded = MG_OK;
-  int ready = 0; /* lanes before the first that cannot be loaded: one of them may fail, too */
-  for (; ready < lanes; ready++) {
-    loaded = end_cell(s, rows, first + ready, START, &starts[ready]);
-    if (loaded == MG_OK) loaded = end_cell(s, rows, first + ready, GOAL, &goals[ready]);
-    if (loaded == MG_OK) loaded = load_costs(s, rows, first + ready, w->cost + ready, LANES);
+  int ready = 0; /* rows before the first that cannot be loaded: one of them may fail, too */
+  for (; ready < count; ready++) {
+    loaded = grid_end(s, rows, first + ready, START, &starts[ready]);
+    if (loaded == MG_OK) loaded = grid_end(s, rows, first + ready, GOAL, &goals[ready]);
+    if (loaded == MG_OK) loaded = load_costs(s, rows, first + ready, w->cost + ready, lanes);
     if (loaded != MG_OK) break;
   }
-  mg_status status = sweep_lanes(s->plan, w, starts, ready);
+  mg_status status = grid_sweep_lanes(s->plan, lanes, w->distance, w->cost, starts, ready);
   for (int l = 0; l < ready && status == MG_OK; l++) {
-    field f = {w->distance + l, w->cost + l, LANES};
+    field f = {w->distance + l, w->cost + l, lanes};
     status = finish(s, rows, first + l, &f, w, starts[l], goals[l]);
   }
   return status == MG_OK ? loaded : status;
 }
 
-static mg_status solve_heap(const mg_solver *s, solver_rows *rows, int64_t row, const work *w) {
+static mg_status solve_one(const mg_solver *s, solver_rows *rows, int64_t row, const work *w) {
   int64_t start, goal;
-  mg_status status = end_cell(s, rows, row, START, &start);
-  if (status == MG_OK) status = end_cell(s, rows, row, GOAL, &goal);
-  if (status == MG_OK) status = load_costs(s, rows, row, w->cost, 1);
-  fill_border(s->plan, w->cost);
-  if (status == MG_OK) status = search_heap(s->plan, w, start, goal);
-  field f = {w->distance, w->cost, 1};
+  mg_status status = grid_end(s, rows, row, START, &start);
+  if (status == MG_OK) status = grid_end(s, rows, row, GOAL, &goal);
+  if (status == MG_OK) status = load_costs(s, rows, row, &w->nodes->cost, 2);
+  if (status != MG_OK) return status;
+  fill_border(s->plan, w->nodes);
+  grid_range range = range_of(s->plan, w->nodes);
+  status = grid_search(s->plan, &range, w->nodes, w->heap, w->parent, w->head, start, goal);
+  field f = {&w->nodes->distance, &w->nodes->cost, 2};
   return status == MG_OK ? finish(s, rows, row, &f, w, start, goal) : status;
 }
 
@@ -413,26 +302,17 @@ static mg_status solve(const mg_solver *s, solver_rows *rows, void *scratch) {
   const plan *p = s->plan;
   work w = split(p, scratch);
   mg_status status = MG_OK;
-  if (!has_lanes(p) || rows->count < FEWEST_LANES) {
-    for (int64_t r = 0; r < rows->count && status == MG_OK; r++) status = solve_heap(s, rows, r, &w);
-    return status;
+  int64_t row = 0;
+  while (has_lanes(p) && rows->count - row >= FEWEST_LANES && status == MG_OK) {
+    int64_t left = rows->count - row;
+    int lanes = left <= GRID_GROUP ? GRID_GROUP : LANES;
+    int count = left < lanes ? (int)left : lanes;
+    for (int64_t i = 0; i < grid_bordered(p) * lanes; i++) w.cost[i] = 0;
+    status = solve_lanes(s, rows, row, count, lanes, &w);
+    row += count;
   }
-  /* The lanes' border cells cost nothing but are never left: their distance stays infinite, as sweeps
-   * write inner cells only. Unused lanes repeat old costs and start nowhere. */
-  int64_t cells = bordered(p) * LANES;
-  for (int64_t i = 0; i < cells; i++) w.cost[i] = 0;
-  for (int64_t r = 0; r < rows->count && status == MG_OK; r += LANES) {
-    int lanes = rows->count - r < LANES ? (int)(rows->count - r) : LANES;
-    status = solve_lanes(s, rows, r, lanes, &w);
-  }
+  for (; row < rows->count && status == MG_OK; row++) status = solve_one(s, rows, row, &w);
   return status;
-}
-
-/* Whether the ones of z are the cells of a walk between the ends that visits no cell twice: from the
- * start on, step by step, each cell in at most one order of visits. */
-static int is_feasible(const mg_solver *s, const solver_rows *rows, int64_t row, const mg_real *z) {
-  (void)s, (void)rows, (void)row, (void)z;
-  return 0;
 }
 
 static const mg_option options[] = {
@@ -468,4 +348,5 @@ const solver_kind solver_grid_path = {
     .scratch_bytes = scratch_bytes,
     .domain = SOLVER_OWN,
     .solve = solve,
-    .is_feasible = is_feasible};
+    .is_feasible = grid_is_feasible,
+    .enumerate = grid_enumerate};

@@ -6,7 +6,7 @@ local common = {}
 
 -- u of element i (from 0) of a stream, exact in float: splitmix64 as a counter, in the 64-bit integers of
 -- either interpreter, neither of which reads the other's.
-local uniform = load(rawget(_G, "jit") and [[
+common.uniform = load(rawget(_G, "jit") and [[
   local bit = require "bit"
   local xor, shift = bit.bxor, bit.rshift
   return function(seed, i)
@@ -29,8 +29,9 @@ function common.input(seed, shape, f)
   local count = t:count()
   for first = 0, count - 1, block do
     local list = {}
-    for i = 1, math.min(block, count - first) do list[i] = f(uniform(seed, first + i - 1)) end
+    for i = 1, math.min(block, count - first) do list[i] = f(common.uniform(seed, first + i - 1)) end
     core.write(t.handle, first, list)
+    collectgarbage()
   end
   return t
 end

@@ -49,6 +49,13 @@ luajit grid_sp 24 1000 1
 luajit grid_sp 30 70 1
 luajit grid_sp 30 1000 1
 luajit grid_sp 30 1000 2
+luajit grid_sp 100 1 1
+luajit grid_sp 100 70 1
+luajit grid_sp 1000 1 1
+luajit mcf 20 70 1
+luajit mcf 100 70 1
+luajit mcf 1000 4 1
+luajit mcf 10000 1 1
 luajit topk 10 1000 1
 luajit topk 100 1000 1
 luajit topk 1000 1000 1

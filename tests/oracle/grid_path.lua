@@ -54,14 +54,16 @@ return {
   },
 
   enumerate = function(settings, context)
-    local set, visited = {}, {}
+    local set, visited, seen = {}, {}, {}
     local start, goal = ends(settings, context)
     local function walk(cell)
       visited[cell] = true
       if cell == goal then
         local z = {}
         for i = 1, settings.rows * settings.cols do z[i] = visited[i] and 1 or 0 end
-        set[#set + 1] = z
+        local key = table.concat(z)
+        if not seen[key] then set[#set + 1] = z end -- two paths may visit the same cells
+        seen[key] = true
       else
         for _, u in ipairs(neighbours(settings, cell)) do
           if not visited[u] then walk(u) end

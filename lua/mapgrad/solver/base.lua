@@ -246,7 +246,10 @@ function methods.enumerate(self, context, most)
 end
 
 Solver.__call = function(self, x, context)
-  return self:argmax(as_scores(self, x), context)
+  local theta = as_scores(self, x)
+  local z = self:argmax(theta, context)
+  if self.sense == "min" then theta:free() end -- a copy
+  return z
 end
 
 Solver.__tostring = function(self)

@@ -81,7 +81,9 @@ local function constructor(kind)
   end
   return function(options)
     local o = check.options("solver." .. kind.name, options, rules)
-    local strict = with_rules(o, kind, function(setting) return setting.preset end)
+    local strict = with_rules(o, kind, function(setting) -- repairs are for layers; to allow is for all
+      return o[setting.name] == "allow" and "allow" or setting.preset
+    end)
     local layer = with_rules(o, kind, function(setting) return o[setting.name] or IN_LAYERS[setting.name] end)
     local shape, settings = {}, {}
     local plan = core.solver_new(kind.name, strict)
