@@ -38,7 +38,7 @@ end
 -- negative there, while a person's own negative cost is a mistake.
 local IN_LAYERS = { negative = "clip" }
 
--- Rules for the options of a kind's C settings.
+-- Rules for the options of a kind's C settings. A preset that names another setting is left to the core.
 local function option_rule(setting)
   local form, preset = setting.form, setting.preset
   local choices = form:match "^choice (.*)$"
@@ -54,6 +54,7 @@ local function option_rule(setting)
   else
     local make = ({ count = check.count, positive = check.positive, real = check.real })[form]
     r = make(preset and tonumber(preset))
+    if preset and not tonumber(preset) then r = check.optional(r) end
   end
   return r
 end
