@@ -130,11 +130,12 @@ for _, kind in ipairs(solver.kinds) do
           local context = draw_context and draw_context()
           local x = draw_input(s, inputs[integer(1, 2)][2], oracle.signed)
           for j = 1, s.n do
-            if oracle.forbids ~= false and s.sense == "min" and integer(1, 5) == 1 then x[j] = math.huge end
+            local forbids = oracle.forbids or (oracle.forbids == nil and s.sense == "min")
+            if forbids and integer(1, 5) == 1 then x[j] = s.sense == "min" and math.huge or -math.huge end
           end
           local wanted = best(s, x, oracle.enumerate(settings, context))
           local theta = tensor(x):reshape(s.shape)
-          if wanted and wanted < math.huge then
+          if wanted and math.abs(wanted) < math.huge then
             local z = s(theta, context):to_list()
             assert(contains(oracle.enumerate(settings, context), z))
             assert(math.abs(wanted - dot(x, z)) <= (support.is_double and 1e-13 or 1e-5) * (1 + math.abs(wanted)))

@@ -3,7 +3,15 @@
 
 #include "solver.h"
 
-extern const solver_kind solver_grid_path, solver_one_hot, solver_ranking, solver_sorting, solver_top_k;
+extern const solver_kind solver_arborescence, solver_grid_path, solver_maximum_spanning_tree,
+    solver_one_hot, solver_ranking, solver_sorting, solver_spanning_tree, solver_top_k;
 
-const solver_kind *const solver_list[] = {&solver_one_hot, &solver_top_k,     &solver_ranking,
-                                          &solver_sorting, &solver_grid_path, NULL};
+const solver_kind *const solver_list[] = {&solver_one_hot,
+                                          &solver_top_k,
+                                          &solver_ranking,
+                                          &solver_sorting,
+                                          &solver_spanning_tree,
+                                          &solver_maximum_spanning_tree,
+                                          &solver_arborescence,
+                                          &solver_grid_path,
+                                          NULL};

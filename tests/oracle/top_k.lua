@@ -27,6 +27,8 @@ local function bounds(settings, context)
 end
 
 return {
+  forbids = true, -- scores of -inf
+
   instances = {
     { settings = { n = 1, k = 1 } }, { settings = { n = 2, k = 1 } }, { settings = { n = 6, k = 3 } },
     { settings = { n = 6, k = 6 } }, { settings = { n = 9, k = 2 } },

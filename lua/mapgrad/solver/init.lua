@@ -34,6 +34,18 @@ local function list_rule(setting)
   }
 end
 
+-- The rule of one index, which counts from 1 for people.
+local function index_rule(preset)
+  local r = check.count(preset and tonumber(preset))
+  return {
+    preset = r.preset, required = r.required, expected = r.expected,
+    test = function(value)
+      value = r.test(value)
+      return value and value - 1
+    end,
+  }
+end
+
 -- What a setting is inside layers when the user does not say: noise and lambda steps make costs
 -- negative there, while a person's own negative cost is a mistake.
 local IN_LAYERS = { negative = "clip" }
@@ -49,6 +61,8 @@ local function option_rule(setting)
     r = check.choice(list, preset)
   elseif form == "list" then
     r = list_rule(setting)
+  elseif setting.is_index then
+    r = index_rule(preset)
   elseif form == "flag" then
     r = check.flag(preset and preset ~= "0")
   else
@@ -90,7 +104,9 @@ local function constructor(kind)
       shape[#shape + 1] = name == "size" and core.solver_traits(plan) or o[name]
     end
     for _, setting in ipairs(kind.settings) do
-      if o[setting.name] ~= nil then settings[#settings + 1] = { setting.name, o[setting.name] } end
+      local value = o[setting.name]
+      if setting.is_index and type(value) == "number" then value = value + 1 end
+      if value ~= nil then settings[#settings + 1] = { setting.name, value } end
     end
     return new_solver {
       name = kind.name, sense = kind.sense, shape = shape, settings = settings, exact = kind.exact,
