@@ -1,9 +1,9 @@
 /* The k largest of n scores, or from `least` to k of them.
  *
- * Scores become unsigned keys of the same order; the k-th largest key is found bit by bit from the top,
- * each bit by one counting pass without branches. Keys above it are taken, then as many equal to it,
- * from the smallest index on, as are missing: exactly k ones. Where fewer may be taken, k is lowered to the
- * number of scores above 0 first, but not below `least`. */
+ * Scores become unsigned keys of the same order; a key that k of them reach is closed in on from
+ * both sides by counting passes without branches. Keys that reach it are taken; if ties make them more
+ * than k, the last of the least ones are not. Where fewer may be taken, k is lowered to the number of
+ * scores above 0 first, but not below `least`. */
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -12,7 +12,13 @@
 #include "order.h"
 #include "solver.h"
 
-enum { K = 0, LEAST = 1, MASK = 2, AS_K = -1 };
+enum { K = 0, LEAST = 1, MASK = 2, AS_K = -1, PART = 1 << 12 };
+
+#ifdef MG_DOUBLE
+typedef int64_t lane_count;
+#else
+typedef int32_t lane_count;
+#endif
 
 typedef struct plan {
   int64_t k, least; /* least: AS_K if every solution has k ones */
@@ -36,56 +42,80 @@ static mg_status prepare(mg_solver *s, const settings *given) {
 
 static int64_t scratch_bytes(const mg_solver *s) { return s->n * (int64_t)sizeof(order_key); }
 
-/* Fills keys; those of entries that may not be taken are 0. Returns how many may. */
-static int64_t fill_keys(const mg_real *theta, const mg_real *mask, int64_t n, order_key *keys) {
-  int64_t allowed = 0;
-  for (int64_t i = 0; i < n;) { /* short sums, so that the lanes stay narrow */
-    int32_t part = 0;
-    for (int64_t end = n - i < 1 << 16 ? n : i + (1 << 16); i < end; i++) {
-      int is_allowed = (theta[i] != -INFINITY) & (!mask || mask[i] != 0);
-      keys[i] = is_allowed ? order_key_of(theta[i]) : 0;
-      part += is_allowed;
-    }
-    allowed += part;
+/* How many keys of entries that may be taken there are, and the range they are in. */
+typedef struct span {
+  int64_t count;
+  order_key least, most;
+} span;
+
+/* Fills keys; those of entries that may not be taken are 0. At most PART entries. */
+static span fill_part(const mg_real *theta, const mg_real *mask, int64_t n, order_key *keys) {
+  const order_key forbidden = order_key_of(-INFINITY);
+  order_key least = (order_key)-1, most = 0;
+  lane_count count = 0;
+  for (int64_t i = 0; i < n; i++) keys[i] = order_key_of(theta[i]);
+  for (int64_t i = 0; mask && i < n; i++) keys[i] = mask[i] != 0 ? keys[i] : 0;
+  for (int64_t i = 0; i < n; i++) {
+    order_key allowed = (order_key)0 - (keys[i] > forbidden); /* all bits or none */
+    order_key key = keys[i] & allowed, low = key - 1;         /* of key 0 the largest */
+    keys[i] = key;
+    most = key > most ? key : most;
+    least = low < least ? low : least;
+    count -= (lane_count)allowed;
   }
-  return allowed;
+  return (span){count, least + 1, most};
+}
+
+static span fill_keys(const mg_real *theta, const mg_real *mask, int64_t n, order_key *keys) {
+  span all = {0, (order_key)-1, 0};
+  for (int64_t i = 0; i < n; i += PART) {
+    span part = fill_part(theta + i, mask ? mask + i : NULL, n - i < PART ? n - i : PART, keys + i);
+    if (part.count == 0) continue;
+    all.count += part.count;
+    all.least = part.least < all.least ? part.least : all.least;
+    all.most = part.most > all.most ? part.most : all.most;
+  }
+  return all;
 }
 
 static int64_t count_from(const order_key *keys, int64_t n, order_key least) {
   int64_t total = 0;
-  for (int64_t i = 0; i < n;) { /* short sums, so that the lanes stay narrow */
-    int64_t end = n - i < 1 << 16 ? n : i + (1 << 16);
-    int32_t part = 0;
-    for (; i < end; i++) part += keys[i] >= least;
+  for (int64_t i = 0; i < n; i += PART) {
+    int64_t end = n - i < PART ? n : i + PART;
+    lane_count part = 0;
+    for (int64_t j = i; j < end; j++) part += keys[j] >= least;
     total += part;
   }
   return total;
 }
 
-/* The largest key that at least k keys reach. */
-static order_key threshold(const order_key *keys, int64_t n, int64_t k) {
-  order_key found = 0;
-  for (int bit = ORDER_KEY_BITS - 1; bit >= 0; bit--) {
-    order_key tried = found | (order_key)1 << bit;
-    int64_t reached = count_from(keys, n, tried);
-    if (reached >= k) found = tried;
-    if (reached == k) break; /* exactly the k largest */
+/* A key that exactly k keys reach, or if there is none the largest that more do. Between a key that at
+ * least k reach and one that fewer do a guess is made as if keys lay evenly between them; every fourth
+ * time the middle, so that 4 passes a bit of the keys are the most. *reached: how many reach it. */
+static order_key threshold(const order_key *keys, int64_t n, int64_t k, span s, int64_t *reached) {
+  order_key low = s.least, high = s.most + 1;
+  int64_t at_low = s.count, at_high = 0;
+  for (int step = 0; at_low != k && high - low > 1; step++) {
+    double share = ((double)(k - at_high) + 0.5) / ((double)(at_low - at_high) + 1);
+    order_key down = step % 4 == 3 ? (high - low) / 2 : (order_key)(share * (double)(high - low));
+    order_key tried = high - (down < 1 ? 1 : down >= high - low ? high - low - 1 : down);
+    int64_t at_tried = count_from(keys, n, tried);
+    if (at_tried >= k) low = tried, at_low = at_tried;
+    else high = tried, at_high = at_tried;
   }
-  return found;
+  *reached = at_low;
+  return low;
 }
 
-static void mark(const order_key *keys, int64_t n, int64_t k, mg_real *z) {
-  order_key least = threshold(keys, n, k);
-  int64_t above = 0;
-  for (int64_t i = 0; i < n; i++) {
-    int take = keys[i] > least;
-    z[i] = (mg_real)take;
-    above += take;
-  }
-  for (int64_t i = 0; above < k && i < n; i++)
+/* z = 1 at the k largest keys, k >= 1. */
+static void mark(const order_key *keys, int64_t n, int64_t k, span s, mg_real *z) {
+  int64_t reached;
+  order_key least = threshold(keys, n, k, s, &reached);
+  for (int64_t i = 0; i < n; i++) z[i] = keys[i] >= least ? (mg_real)1 : 0;
+  for (int64_t i = n - 1; reached > k; i--)
     if (keys[i] == least) {
-      z[i] = 1;
-      above++;
+      z[i] = 0;
+      reached--;
     }
 }
 
@@ -122,15 +152,15 @@ static mg_status solve_one(const mg_solver *s, solver_rows *rows, int64_t row, o
   int64_t least, k;
   mg_status status = bounds_of(s, rows, row, &least, &k);
   if (status != MG_OK) return status;
-  int64_t allowed = fill_keys(theta, solver_context(rows, MASK, row), s->n, keys);
-  if (allowed < least)
-    return solver_none(s, rows, row, "%" PRId64 " entries are allowed, %s = %" PRId64, allowed,
+  span allowed = fill_keys(theta, solver_context(rows, MASK, row), s->n, keys);
+  if (allowed.count < least)
+    return solver_none(s, rows, row, "%" PRId64 " entries are allowed, %s = %" PRId64, allowed.count,
                        least == k ? "k" : "least", least);
   if (least < k) {
     int64_t above = count_from(keys, s->n, order_key_of(0) + 1);
     k = above < least ? least : above < k ? above : k;
   }
-  if (k > 0) mark(keys, s->n, k, z);
+  if (k > 0) mark(keys, s->n, k, allowed, z);
   else memset(z, 0, (size_t)s->n * sizeof *z);
   double sum = 0;
   for (int64_t i = 0; rows->answers && i < s->n; i++)
