@@ -6,8 +6,9 @@
  * gives its own edge up. Which cycles are contracted does not depend on the order, so ties are decided by
  * one rule: of equal edges the smaller index.
  *
- * Nodes grow a path backwards (Gabow, Galil, Spencer, Tarjan 1986); edges entering a node stand in a
- * leftist heap whose subtrees carry what is to be added to their costs. O(m log m). */
+ * Nodes grow a path backwards (Gabow, Galil, Spencer, Tarjan 1986). The edges entering a contracted node
+ * stand in a leftist heap whose subtrees carry what is to be added to their costs; those of the others are
+ * looked through once, all together. O(m log m), O(m) where cycles are few. */
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -16,7 +17,7 @@
 #include "base/memory.h"
 #include "edges.h"
 
-enum { ROOT = 0, STEPS = 1 << 14 };
+enum { ROOT = 0 };
 
 typedef struct plan {
   int64_t nodes, root;
@@ -31,8 +32,10 @@ typedef struct heap_edge {
   int32_t reach; /* steps to the nearest missing child */
 } heap_edge;
 
-/* The parts of a scratch block. Nodes from p->nodes on are contracted cycles. */
+/* An instance, and the parts of a scratch block. Nodes from p->nodes on are contracted cycles. */
 typedef struct work {
+  const mg_real *theta;
+  double scale;     /* of costs */
   heap_edge *edges; /* [n] */
   double *paid;     /* [2 nodes] cost of the edge taken, when it was */
   int32_t *list;    /* [n] */
@@ -139,17 +142,18 @@ static int32_t without_top(heap_edge *edges, int32_t a) {
   return meld(edges, edges[a].left, edges[a].right);
 }
 
-/* A heap of the edges that enter v, -inf left out: by melding pairs, O(edges). */
-static int32_t heap_of(const plan *p, const mg_real *theta, double scale, int64_t v, const work *w) {
+/* A heap of the edges that enter v, but for the one taken, whose cost the others are reduced by: by melding
+ * pairs, O(edges). */
+static int32_t heap_of(const plan *p, const work *w, int32_t v) {
   int64_t count = 0;
   for (int32_t i = p->start[v]; i < p->start[v + 1]; i++) {
     int32_t e = p->entering[i];
-    if (theta[e] == -INFINITY) continue;
-    w->edges[e] = (heap_edge){-(double)theta[e] * scale, 0, -1, -1, 1};
+    if (w->theta[e] == -INFINITY || e == w->taken[v]) continue;
+    w->edges[e] = (heap_edge){-(double)w->theta[e] * w->scale - w->paid[v], 0, -1, -1, 1};
     w->list[count++] = e;
   }
   for (; count > 1; count = (count + 1) / 2)
-    for (int64_t i = 0; i < count / 2 + count % 2; i++)
+    for (int64_t i = 0; 2 * i < count; i++)
       w->list[i] = 2 * i + 1 < count ? meld(w->edges, w->list[2 * i], w->list[2 * i + 1])
                                      : w->list[2 * i];
   return count == 0 ? -1 : w->list[0];
@@ -169,22 +173,42 @@ static int32_t outermost(const work *w, int32_t v) {
 }
 
 /* Contracts the end of the path from u on to node `made`. Returns the path's new length. */
-static int64_t contract(const work *w, int64_t length, int32_t u, int32_t made) {
+static int64_t contract(const plan *p, const work *w, int64_t length, int32_t u, int32_t made) {
   int32_t part;
-  w->heap[made] = -1;
-  w->over[made] = w->up[made] = -1;
+  w->heap[made] = w->over[made] = w->up[made] = -1;
   w->state[made] = NEW;
   do {
     part = w->path[--length];
     w->over[part] = w->up[part] = made;
-    add(w->edges, w->heap[part], -w->paid[part]);
+    if (part < p->nodes) w->heap[part] = heap_of(p, w, part);
+    else add(w->edges, w->heap[part], -w->paid[part]);
     w->heap[made] = meld(w->edges, w->heap[made], w->heap[part]);
   } while (part != u);
   return length;
 }
 
-/* Takes the cheapest edge that enters u from outside; 0: there is none. */
+/* Takes the cheapest edge that enters each node but the root, -1 if there is none. */
+static void take_all(const mg_solver *s, const work *w, int64_t root) {
+  const plan *p = s->plan;
+  for (int64_t v = 0; v < p->nodes; v++) {
+    w->over[v] = w->up[v] = w->taken[v] = -1;
+    w->paid[v] = -INFINITY; /* theta for now */
+    w->state[v] = NEW;
+  }
+  for (int64_t e = 0; e < s->n; e++) {
+    int32_t to = p->ends[e].to;
+    if ((double)w->theta[e] > w->paid[to]) {
+      w->paid[to] = (double)w->theta[e];
+      w->taken[to] = (int32_t)e;
+    }
+  }
+  for (int64_t v = 0; v < p->nodes; v++) w->paid[v] *= -w->scale;
+  w->state[root] = DONE;
+}
+
+/* Takes the cheapest edge that enters a contracted node u from outside; 0: there is none. */
 static int take(const plan *p, const work *w, int32_t u) {
+  if (u < p->nodes) return w->taken[u] >= 0;
   int32_t e = w->heap[u];
   while (e >= 0 && outermost(w, p->ends[e].from) == u) e = without_top(w->edges, e);
   w->heap[u] = e;
@@ -204,16 +228,15 @@ static int64_t unreached(const plan *p, const work *w, int32_t u) {
 
 /* Contracts until each node has a way from the root. Returns the number of nodes, contracted ones included;
  * -1 - v if node v has none. */
-static int64_t grow(const plan *p, const work *w, int64_t root, mg_status *status) {
-  int64_t count = p->nodes, steps = 0;
-  w->state[root] = DONE;
+static int64_t grow(const plan *p, const work *w, mg_status *status) {
+  int64_t count = p->nodes;
   for (int64_t v = 0; v < p->nodes; v++) {
     int64_t length = 0;
     int32_t u = outermost(w, (int32_t)v);
     while (w->state[u] != DONE) {
-      if (++steps % STEPS == 0 && (*status = interrupt_tick()) != MG_OK) return 0;
+      if ((*status = interrupt_tick()) != MG_OK) return 0;
       if (w->state[u] == ON_PATH) {
-        length = contract(w, length, u, (int32_t)count);
+        length = contract(p, w, length, u, (int32_t)count);
         u = (int32_t)count++;
       }
       if (!take(p, w, u)) return unreached(p, w, u);
@@ -252,6 +275,7 @@ static int64_t root_of(const mg_solver *s, const solver_rows *rows, int64_t row)
 
 /* A power of two that keeps sums of the costs finite. */
 static double scale_of(const mg_real *theta, int64_t n) {
+  if (sizeof(mg_real) == sizeof(float)) return 1;
   mg_real largest = 0;
   for (int64_t i = 0; i < n; i++) {
     mg_real size = theta[i] < 0 ? -theta[i] : theta[i];
@@ -260,22 +284,18 @@ static double scale_of(const mg_real *theta, int64_t n) {
   return (double)largest > 1e300 ? 0x1p-8 : 1;
 }
 
-static mg_status solve_one(const mg_solver *s, solver_rows *rows, int64_t row, const work *w) {
+static mg_status solve_one(const mg_solver *s, solver_rows *rows, int64_t row, work *w) {
   const plan *p = s->plan;
-  const mg_real *theta = rows->theta + row * s->n;
   mg_real *z = rows->z + row * s->n;
   const int64_t root = root_of(s, rows, row);
   mg_status status = MG_OK;
   if (root < 0)
     return solver_fail(s, rows, row, MG_BAD_ARGUMENT, "root %g is not a node in 1..%" PRId64,
                        (double)*solver_context(rows, ROOT, row) + 1, p->nodes);
-  const double scale = scale_of(theta, s->n);
-  for (int64_t v = 0; v < p->nodes; v++) {
-    w->over[v] = w->up[v] = -1;
-    w->state[v] = NEW;
-    w->heap[v] = v == root ? -1 : heap_of(p, theta, scale, v, w);
-  }
-  int64_t count = grow(p, w, root, &status);
+  w->theta = rows->theta + row * s->n;
+  w->scale = scale_of(w->theta, s->n);
+  take_all(s, w, root);
+  int64_t count = grow(p, w, &status);
   if (status != MG_OK) return status;
   if (count < 0)
     return solver_none(s, rows, row, "no allowed way from root %" PRId64 " to node %" PRId64, root + 1,
@@ -286,7 +306,7 @@ static mg_status solve_one(const mg_solver *s, solver_rows *rows, int64_t row, c
   for (int64_t v = 0; v < p->nodes; v++) {
     if (v == root) continue;
     z[w->taken[v]] = 1;
-    sum += theta[w->taken[v]];
+    sum += (double)w->theta[w->taken[v]];
   }
   solver_answer(rows, row, sum);
   return MG_OK;

@@ -174,8 +174,8 @@ const solver_kind solver_ranking = {
              .sense = "min",
              .shape = "n",
              .doc = "ranks of n scores, 1 for the largest: argmin <scores, z> over the orders z of "
-                    "1..n. scores [n] -> z [n]. Inside layers theta is minus the scores; s:argmax(x) "
-                    "and s(-x) rank the smallest first. Ties: the smaller index has the smaller rank. "
+                    "1..n. scores [n] -> z [n]. s(-scores), and s:argmax(scores), rank the smallest "
+                    "first. Ties: the smaller index has the smaller rank. "
                     "inf is an error. O(n log n) by digits, to n = 256 by counting. Rolinek et al. "
                     "2020. Example: solver.ranking { n = 3 } (tensor { 5, 7, 6 }) is 3 1 2; "
                     "solver.permutation makes the matrix.",
