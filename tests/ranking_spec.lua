@@ -141,7 +141,8 @@ describe("solver.ranking", function()
   end)
 
   it("takes a mask for each instance", function()
-    local z = solver.ranking { n = 3 } (tensor { { 1, 2, 3 }, { 1, 2, 3 } }, { mask = tensor { { 1, 1, 0 }, { 0, 0, 0 } } })
+    local mask = tensor { { 1, 1, 0 }, { 0, 0, 0 } }
+    local z = solver.ranking { n = 3 } (tensor { { 1, 2, 3 }, { 1, 2, 3 } }, { mask = mask })
     assert.same({ { 2, 1, 0 }, { 0, 0, 0 } }, z:to_table())
   end)
 

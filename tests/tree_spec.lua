@@ -44,7 +44,8 @@ local function random_graph(nodes, count)
 end
 
 local graphs = {
-  { "a grid", 900, grid(30) }, { "a complete graph", 120, complete(120) }, { "a small complete graph", 40, complete(40) },
+  { "a grid", 900, grid(30) }, { "a complete graph", 120, complete(120) },
+  { "a small complete graph", 40, complete(40) },
   { "a random graph", 300, random_graph(300, 900) }, { "a dense random graph", 100, random_graph(100, 4000) },
   { "a path", 1000, random_graph(1000, 999) },
 }

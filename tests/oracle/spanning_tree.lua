@@ -6,7 +6,8 @@ local instances = {
   { settings = { nodes = 4, edges = { 1, 2, 1, 3, 1, 4, 2, 3, 2, 4, 3, 4 } } },
   { settings = { nodes = 6, edges = { { 1, 2 }, { 2, 3 }, { 4, 5 }, { 5, 6 }, { 1, 4 }, { 2, 5 }, { 3, 6 } } } },
   { settings = { nodes = 5, edges = { { 5, 1 }, { 4, 1 }, { 3, 1 }, { 2, 1 } } } },
-  { settings = { nodes = 5, edges = { { 1, 2 }, { 2, 3 }, { 3, 4 }, { 4, 5 }, { 5, 1 }, { 1, 3 }, { 3, 5 }, { 1, 2 } } } },
+  { settings = { nodes = 5, edges = { { 1, 2 }, { 2, 3 }, { 3, 4 }, { 4, 5 }, { 5, 1 }, { 1, 3 }, { 3, 5 },
+    { 1, 2 } } } },
 }
 
 -- The ends of the edges, a list of pairs.
