@@ -116,7 +116,7 @@ local function constructor(kind)
 end
 
 -- What is not a kind of the core: a file each.
-local own = { "define", "factored", "permutation", "verify" }
+local own = { "cached", "command", "define", "factored", "load", "permutation", "verify" }
 
 local kinds, names = {}, { "kinds" }
 for _, name in ipairs(own) do names[#names + 1] = name end
