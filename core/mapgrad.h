@@ -104,7 +104,9 @@ typedef struct mg_option {
   /* "count" "real" "positive" "flag" "choice a|b|c" "list"; a context: how many numbers an instance
    * has, as a number, "n" (entries of theta) or the name of a setting */
   const char *form;
-  const char *preset; /* the value when absent; NULL: required (of a context: optional) */
+  /* the value when absent, or the name of the setting whose value it is; NULL: required (of a context:
+   * optional) */
+  const char *preset;
   const char *doc;
   int is_index; /* 1: the numbers are indices, which Lua counts from 1 */
 } mg_option;

@@ -54,7 +54,7 @@ describe("the prompt's lines of README.md", function()
     end
     local result = command.mapgrad({ "repl" }, table.concat(lines, "\n") .. "\n")
     assert.equal(0, result.code, result.err)
-    assert.matches("top_k{n=, k=}", result.out, 1, true)
+    assert.matches("top_k{n=, k=, least=}", result.out, 1, true)
     assert.matches("tensor 2x3", result.out, 1, true)
   end)
 end)

@@ -62,4 +62,36 @@ function support.assert_fails(code, text, f, ...)
   end
 end
 
+--- A case of solvers_identity_blackbox.json: the solution, blackbox and Identity gradients.
+-- @param s  solver of the case's structure
+function support.replay_flat(case, s)
+  local estimator, tensor = require "mapgrad.estimator", require "mapgrad.tensor"
+  local exact = support.is_double and 1e-10 or 1e-5
+  local x, upstreams = tensor(case.omega), {}
+  assert(s.sense == case.sense)
+  local answer = s:solve(x)
+  support.near(case.solution, answer.z, 0, case.id .. ": solution")
+  support.assert_near(case.objective, answer.objective[1])
+  local function gradient(layer, u)
+    local watched = tensor(case.omega):watch()
+    layer(watched):backward(tensor { u })
+    return watched.grad
+  end
+  for _, row in ipairs(case.upstreams) do
+    upstreams[row.name] = row.upstream_grad
+    for _, step in ipairs(row.blackbox) do
+      local u = tensor(row.upstream_grad) * (s.sense == "min" and step.lambda or -step.lambda)
+      support.near(step.perturbed_solution, s(x + u), 0, case.id .. ": perturbed")
+      support.near(step.grad, gradient(estimator.blackbox { solver = s, lambda = step.lambda }, row.upstream_grad),
+        exact, case.id .. ": blackbox")
+    end
+  end
+  for _, row in ipairs(case.identity) do
+    for _, g in ipairs(row.projection ~= "plane" and row.grads or {}) do
+      local layer = estimator.identity { solver = s, projection = row.projection }
+      support.near(g.grad, gradient(layer, upstreams[g.upstream]), 10 * exact, case.id .. ": " .. row.projection)
+    end
+  end
+end
+
 return support

@@ -90,7 +90,9 @@ mg_status settings_check(const settings *s) {
 
 double settings_real(const settings *s, const char *name) {
   const mg_setting *given = find_given(s, name);
-  return given ? given->numbers[0] : atof(find_option(s->kind, name)->preset);
+  if (given) return given->numbers[0];
+  const char *preset = find_option(s->kind, name)->preset;
+  return find_option(s->kind, preset) ? settings_real(s, preset) : atof(preset);
 }
 
 int64_t settings_count(const settings *s, const char *name) {

@@ -15,7 +15,7 @@ typedef struct settings {
  * "list" any number of reals without NaN (preset "": empty). */
 mg_status settings_check(const settings *s);
 
-/* The value given, or the preset. The name must be one of the kind's settings. */
+/* The value given, or the preset, or the value of the setting that the preset names. The name must be one of the kind's settings. */
 double settings_real(const settings *s, const char *name);
 int64_t settings_count(const settings *s, const char *name);
 const char *settings_text(const settings *s, const char *name);

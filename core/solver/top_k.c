@@ -1,25 +1,27 @@
-/* The k largest of n scores.
+/* The k largest of n scores, or from `least` to k of them.
  *
- * Scores become unsigned keys of the same order; the k-th largest key is found bit by bit from the top,
- * each bit by one counting pass without branches. Keys above it are taken, then as many equal to it,
- * from the smallest index on, as are missing: exactly k ones. */
+ * Scores become unsigned keys of the same order; a key that k of them reach is closed in on from
+ * both sides by counting passes without branches. Keys that reach it are taken; if ties make them more
+ * than k, the last of the least ones are not. Where fewer may be taken, k is lowered to the number of
+ * scores above 0 first, but not below `least`. */
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "order.h"
 #include "solver.h"
 
+enum { K = 0, LEAST = 1, MASK = 2, AS_K = -1, PART = 1 << 12 };
+
 #ifdef MG_DOUBLE
-typedef uint64_t order_key;
+typedef int64_t lane_count;
 #else
-typedef uint32_t order_key;
+typedef int32_t lane_count;
 #endif
 
-enum { KEY_BITS = 8 * sizeof(order_key), K = 0, MASK = 1 };
-
 typedef struct plan {
-  int64_t k;
+  int64_t k, least; /* least: AS_K if every solution has k ones */
 } plan;
 
 static mg_status prepare(mg_solver *s, const settings *given) {
@@ -28,103 +30,137 @@ static mg_status prepare(mg_solver *s, const settings *given) {
   s->plan = p;
   s->n = settings_count(given, "n");
   p->k = settings_count(given, "k");
+  double least = settings_real(given, "least");
   if (p->k > s->n)
     return fail(MG_BAD_ARGUMENT, "top_k: k = %" PRId64 " is more than n = %" PRId64, p->k, s->n);
+  if (!(least >= 0 && least <= (double)p->k) || least != floor(least))
+    return fail(MG_BAD_ARGUMENT, "top_k: least = %g, expected an integer in 0..%" PRId64, least, p->k);
+  s->is_constant_sum = least == (double)p->k;
+  p->least = s->is_constant_sum ? AS_K : (int64_t)least;
   return MG_OK;
 }
 
 static int64_t scratch_bytes(const mg_solver *s) { return s->n * (int64_t)sizeof(order_key); }
 
-/* The key of a score: larger scores have larger keys, both zeros the same, none has key 0. */
-static order_key key_of(mg_real score) {
-  const order_key top = (order_key)1 << (KEY_BITS - 1);
-  order_key bits;
-  score += 0; /* -0 becomes 0 */
-  memcpy(&bits, &score, sizeof bits);
-  return bits & top ? ~bits : bits | top;
+/* How many keys of entries that may be taken there are, and the range they are in. */
+typedef struct span {
+  int64_t count;
+  order_key least, most;
+} span;
+
+/* Fills keys; those of entries that may not be taken are 0. At most PART entries. */
+static span fill_part(const mg_real *theta, const mg_real *mask, int64_t n, order_key *keys) {
+  const order_key forbidden = order_key_of(-INFINITY);
+  order_key least = (order_key)-1, most = 0;
+  lane_count count = 0;
+  for (int64_t i = 0; i < n; i++) keys[i] = order_key_of(theta[i]);
+  for (int64_t i = 0; mask && i < n; i++) keys[i] = mask[i] != 0 ? keys[i] : 0;
+  for (int64_t i = 0; i < n; i++) {
+    order_key allowed = (order_key)0 - (keys[i] > forbidden); /* all bits or none */
+    order_key key = keys[i] & allowed, low = key - 1;         /* of key 0 the largest */
+    keys[i] = key;
+    most = key > most ? key : most;
+    least = low < least ? low : least;
+    count -= (lane_count)allowed;
+  }
+  return (span){count, least + 1, most};
 }
 
-/* Fills keys; those outside of the mask get 0. Returns the index of a -inf inside, or -1. */
-static int64_t fill_keys(const mg_real *theta, const mg_real *mask, int64_t n, order_key *keys) {
-  const order_key lowest = key_of(-INFINITY);
-  int64_t bad = 0;
-  for (int64_t i = 0; i < n; i++) {
-    order_key key = key_of(theta[i]);
-    keys[i] = !mask || mask[i] != 0 ? key : 0;
-    bad += keys[i] == lowest;
+static span fill_keys(const mg_real *theta, const mg_real *mask, int64_t n, order_key *keys) {
+  span all = {0, (order_key)-1, 0};
+  for (int64_t i = 0; i < n; i += PART) {
+    span part = fill_part(theta + i, mask ? mask + i : NULL, n - i < PART ? n - i : PART, keys + i);
+    if (part.count == 0) continue;
+    all.count += part.count;
+    all.least = part.least < all.least ? part.least : all.least;
+    all.most = part.most > all.most ? part.most : all.most;
   }
-  for (int64_t i = 0; bad && i < n; i++)
-    if (keys[i] == lowest) return i;
-  return -1;
+  return all;
 }
 
 static int64_t count_from(const order_key *keys, int64_t n, order_key least) {
   int64_t total = 0;
-  for (int64_t i = 0; i < n;) { /* short sums, so that the lanes stay narrow */
-    int64_t end = n - i < 1 << 16 ? n : i + (1 << 16);
-    int32_t part = 0;
-    for (; i < end; i++) part += keys[i] >= least;
+  for (int64_t i = 0; i < n; i += PART) {
+    int64_t end = n - i < PART ? n : i + PART;
+    lane_count part = 0;
+    for (int64_t j = i; j < end; j++) part += keys[j] >= least;
     total += part;
   }
   return total;
 }
 
-/* The largest key that at least k keys reach. */
-static order_key threshold(const order_key *keys, int64_t n, int64_t k) {
-  order_key found = 0;
-  for (int bit = KEY_BITS - 1; bit >= 0; bit--) {
-    order_key tried = found | (order_key)1 << bit;
-    int64_t reached = count_from(keys, n, tried);
-    if (reached >= k) found = tried;
-    if (reached == k) break; /* exactly the k largest */
+/* A key that exactly k keys reach, or if there is none the largest that more do. Between a key that at
+ * least k reach and one that fewer do a guess is made as if keys lay evenly between them; every fourth
+ * time the middle, so that 4 passes a bit of the keys are the most. *reached: how many reach it. */
+static order_key threshold(const order_key *keys, int64_t n, int64_t k, span s, int64_t *reached) {
+  order_key low = s.least, high = s.most + 1;
+  int64_t at_low = s.count, at_high = 0;
+  for (int step = 0; at_low != k && high - low > 1; step++) {
+    double share = ((double)(k - at_high) + 0.5) / ((double)(at_low - at_high) + 1);
+    order_key down = step % 4 == 3 ? (high - low) / 2 : (order_key)(share * (double)(high - low));
+    order_key tried = high - (down < 1 ? 1 : down >= high - low ? high - low - 1 : down);
+    int64_t at_tried = count_from(keys, n, tried);
+    if (at_tried >= k) low = tried, at_low = at_tried;
+    else high = tried, at_high = at_tried;
   }
-  return found;
+  *reached = at_low;
+  return low;
 }
 
-static void mark(const order_key *keys, int64_t n, int64_t k, mg_real *z) {
-  order_key least = threshold(keys, n, k);
-  int64_t above = 0;
-  for (int64_t i = 0; i < n; i++) {
-    int take = keys[i] > least;
-    z[i] = (mg_real)take;
-    above += take;
-  }
-  for (int64_t i = 0; above < k && i < n; i++)
+/* z = 1 at the k largest keys, k >= 1. */
+static void mark(const order_key *keys, int64_t n, int64_t k, span s, mg_real *z) {
+  int64_t reached;
+  order_key least = threshold(keys, n, k, s, &reached);
+  for (int64_t i = 0; i < n; i++) z[i] = keys[i] >= least ? (mg_real)1 : 0;
+  for (int64_t i = n - 1; reached > k; i--)
     if (keys[i] == least) {
-      z[i] = 1;
-      above++;
+      z[i] = 0;
+      reached--;
     }
 }
 
-/* The instance's k, checked; -1: no solution. */
-static mg_status k_of(const mg_solver *s, solver_rows *rows, int64_t row, int64_t *k) {
-  const mg_real *given = solver_context(rows, K, row), *mask = solver_context(rows, MASK, row);
-  *k = ((const plan *)s->plan)->k;
-  if (given) {
-    if (!(*given >= 0 && *given <= (mg_real)s->n) || *given != floor(*given))
-      return solver_fail(s, rows, row, MG_BAD_ARGUMENT, "k = %g, expected an integer in 0..%" PRId64,
-                         (double)*given, s->n);
-    *k = (int64_t)*given;
-  }
-  int64_t allowed = s->n;
-  for (int64_t i = 0; mask && i < s->n; i++) allowed -= mask[i] == 0;
-  if (*k <= allowed) return MG_OK;
-  mg_status status = solver_none(s, rows, row, "the mask leaves %" PRId64 " entries, k = %" PRId64,
-                                 allowed, *k);
-  *k = -1;
-  return status;
+/* A count of the instance, or the setting; -2 if it is no integer in 0..most. */
+static int64_t count_of(const mg_real *given, int64_t setting, int64_t most) {
+  if (!given) return setting;
+  return *given >= 0 && *given <= (mg_real)most && *given == floor(*given) ? (int64_t)*given : -2;
+}
+
+/* The instance's least and k. */
+static mg_status bounds_of(const mg_solver *s, const solver_rows *rows, int64_t row, int64_t *least,
+                           int64_t *k) {
+  const plan *p = s->plan;
+  const mg_real *given_k = solver_context(rows, K, row), *given = solver_context(rows, LEAST, row);
+  *k = count_of(given_k, p->k, s->n);
+  if (*k < 0)
+    return solver_fail(s, rows, row, MG_BAD_ARGUMENT, "k = %g, expected an integer in 0..%" PRId64,
+                       (double)*given_k, s->n);
+  *least = count_of(given, p->least == AS_K ? *k : p->least, *k);
+  if (*least < 0 || *least > *k)
+    return solver_fail(s, rows, row, MG_BAD_ARGUMENT, "least = %g, expected an integer in 0..%" PRId64,
+                       given ? (double)*given : (double)p->least, *k);
+  if (p->least == AS_K && *least != *k)
+    return solver_fail(s, rows, row, MG_BAD_ARGUMENT,
+                       "least = %" PRId64 " and k = %" PRId64
+                       ", but the solver was made for exactly k: give it the setting least",
+                       *least, *k);
+  return MG_OK;
 }
 
 static mg_status solve_one(const mg_solver *s, solver_rows *rows, int64_t row, order_key *keys) {
   const mg_real *theta = rows->theta + row * s->n;
   mg_real *z = rows->z + row * s->n;
-  int64_t k;
-  mg_status status = k_of(s, rows, row, &k);
-  if (status != MG_OK || k < 0) return status;
-  int64_t bad = fill_keys(theta, solver_context(rows, MASK, row), s->n, keys);
-  if (bad >= 0)
-    return solver_fail(s, rows, row, MG_BAD_ARGUMENT, "score at entry %" PRId64 " is -inf", bad + 1);
-  if (k > 0) mark(keys, s->n, k, z);
+  int64_t least, k;
+  mg_status status = bounds_of(s, rows, row, &least, &k);
+  if (status != MG_OK) return status;
+  span allowed = fill_keys(theta, solver_context(rows, MASK, row), s->n, keys);
+  if (allowed.count < least)
+    return solver_none(s, rows, row, "%" PRId64 " entries are allowed, %s = %" PRId64, allowed.count,
+                       least == k ? "k" : "least", least);
+  if (least < k) {
+    int64_t above = count_from(keys, s->n, order_key_of(0) + 1);
+    k = above < least ? least : above < k ? above : k;
+  }
+  if (k > 0) mark(keys, s->n, k, allowed, z);
   else memset(z, 0, (size_t)s->n * sizeof *z);
   double sum = 0;
   for (int64_t i = 0; rows->answers && i < s->n; i++)
@@ -141,22 +177,25 @@ static mg_status solve(const mg_solver *s, solver_rows *rows, void *scratch) {
 }
 
 static int is_feasible(const mg_solver *s, const solver_rows *rows, int64_t row, const mg_real *z) {
-  const mg_real *given = solver_context(rows, K, row), *mask = solver_context(rows, MASK, row);
-  int64_t k = given ? (int64_t)*given : ((const plan *)s->plan)->k, ones = 0;
+  const mg_real *mask = solver_context(rows, MASK, row);
+  int64_t least, k, ones = 0;
+  if (bounds_of(s, rows, row, &least, &k) != MG_OK) return 0;
   for (int64_t i = 0; i < s->n; i++) {
     if (z[i] != 0 && (z[i] != 1 || (mask && mask[i] == 0))) return 0;
     ones += z[i] == 1;
   }
-  return ones == k;
+  return ones >= least && ones <= k;
 }
 
 static const mg_option options[] = {
     {.name = "n", .form = "count", .doc = "entries"},
-    {.name = "k", .form = "count", .doc = "how many are taken, at most n"},
+    {.name = "k", .form = "count", .doc = "the most that are taken, at most n"},
+    {.name = "least", .form = "real", .preset = "k", .doc = "the fewest, 0..k"},
     {0},
 };
 static const mg_option contexts[] = {
     {.name = "k", .form = "1", .doc = "another k for the instance, 0..n"},
+    {.name = "least", .form = "1", .doc = "another least, 0..k; where the setting is below k"},
     {.name = "mask", .form = "n", .doc = "0 where an entry may not be taken"},
     {0},
 };
@@ -166,8 +205,10 @@ const solver_kind solver_top_k = {
     .kind = {.name = "top_k",
              .sense = "max",
              .shape = "n",
-             .doc = "the k largest of n entries. theta [n] -> z [n] in {0,1}, exactly k ones. Ties to "
-                    "the smaller index, O(n). -inf is an error: use the mask.",
+             .doc = "the k largest of n entries; with `least` from least to k of them, beyond least only "
+                    "entries above 0 (least = 0: at most k). theta [n] -> z [n] in {0,1}. Ties to the "
+                    "smaller index, O(n). -inf: an entry that may not be taken, as mask 0. Example: "
+                    "solver.top_k { n = 3, k = 2, least = 0 } (tensor { -1, 4, -2 }) is 0 1 0.",
              .settings = options,
              .contexts = contexts,
              .is_exact = 1,
@@ -175,6 +216,6 @@ const solver_kind solver_top_k = {
     .rows_at_once = 64,
     .prepare = prepare,
     .scratch_bytes = scratch_bytes,
-    .domain = SOLVER_OWN,
+    .domain = SOLVER_FORBIDS,
     .solve = solve,
     .is_feasible = is_feasible};

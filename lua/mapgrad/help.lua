@@ -75,12 +75,18 @@ local function kind_row(part, name)
   return nil
 end
 
+-- A setting's preset as people write it: indices count from 1.
+local function preset_text(setting)
+  local number = setting.is_index and tonumber(setting.preset)
+  return number and ("%d"):format(number + 1) or setting.preset
+end
+
 local function kind_text(part, row)
   local names, rows = {}, {}
   for i, setting in ipairs(row.settings) do
     names[i] = setting.name
     local form = setting.form:gsub("^choice ", ""):gsub("|", ", ")
-    local preset = setting.preset and ("; default " .. setting.preset) or ""
+    local preset = setting.preset and ("; default " .. preset_text(setting)) or ""
     rows[#rows + 1] = { setting.name, ("%s (%s%s)"):format(setting.doc, form, preset) }
   end
   for _, context in ipairs(row.contexts or {}) do

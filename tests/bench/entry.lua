@@ -83,6 +83,59 @@ function run.mcf()
   end, check)
 end
 
+-- Ranks from 0, as the peers count.
+function run.rank()
+  local scores = common.input(3, { batch, n }, function(u) return u end)
+  local rank = mg.solver.ranking { n = n }
+  local check = product(rank(scores) - 1, scores)
+  common.run({ workload = "rank", n = n, batch = batch, variant = "uniform" }, function()
+    rank(scores):free()
+  end, check)
+end
+
+-- grid4: the n * n cells, each joined to the next right and below; complete: n nodes.
+local function edges_of(name)
+  local edges = {}
+  if name == "complete" then
+    for i = 1, n do
+      for j = i + 1, n do edges[#edges + 1] = { i, j } end
+    end
+    return edges, n
+  end
+  for i = 1, n * n do
+    if i % n ~= 0 then edges[#edges + 1] = { i, i + 1 } end
+    if i + n <= n * n then edges[#edges + 1] = { i, i + n } end
+  end
+  return edges, n * n
+end
+
+function run.mst()
+  variant = variant or "grid4"
+  local edges, nodes = edges_of(variant)
+  local costs = common.input(43, { batch, #edges }, function(u) return 1 - u end)
+  local tree = mg.solver.spanning_tree { nodes = nodes, edges = edges }
+  local check = product(tree(costs), costs)
+  common.run({ workload = "mst", n = n, batch = batch, variant = variant }, function()
+    tree(costs):free()
+  end, check)
+end
+
+-- n nodes, edges both ways between all, weights as mst; no peer.
+function run.arborescence()
+  local edges = {}
+  for i = 1, n do
+    for j = 1, n do
+      if i ~= j then edges[#edges + 1] = { i, j } end
+    end
+  end
+  local costs = common.input(43, { batch, #edges }, function(u) return 1 - u end)
+  local tree = mg.solver.arborescence { nodes = n, edges = edges }
+  local check = product(tree(costs), costs)
+  common.run({ workload = "arborescence", n = n, batch = batch, variant = "complete" }, function()
+    tree(costs):free()
+  end, check)
+end
+
 function run.chain()
   variant = variant or "fwdbwd"
   local x = common.input(14, { n }, function(u) return u end)

@@ -59,6 +59,19 @@ luajit mcf 10000 1 1
 luajit topk 10 1000 1
 luajit topk 100 1000 1
 luajit topk 1000 1000 1
+luajit topk 100000 70 1
+luajit rank 10 1000 1
+luajit rank 100 1000 1
+luajit rank 1000 1000 1
+luajit rank 100000 70 1
+luajit mst 12 70 1 grid4
+luajit mst 30 70 1 grid4
+luajit mst 100 70 1 grid4
+luajit mst 50 70 1 complete
+luajit mst 200 70 1 complete
+luajit mst 1000 1 1 complete
+luajit arborescence 100 70 1
+luajit arborescence 1000 1 1
 lua5.4 chain 10 1 1
 luajit chain 10 1 1
 lua5.4 chain 10 1 1 nograd

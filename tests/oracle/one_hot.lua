@@ -1,5 +1,7 @@
 -- The unit vectors.
 return {
+  forbids = true, -- scores of -inf
+
   --- Small instances: settings, context, and whether theta must not be positive.
   instances = { { settings = { n = 1 } }, { settings = { n = 2 } }, { settings = { n = 7 } } },
 

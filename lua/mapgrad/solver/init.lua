@@ -34,11 +34,23 @@ local function list_rule(setting)
   }
 end
 
+-- The rule of one index, which counts from 1 for people.
+local function index_rule(preset)
+  local r = check.count(preset and tonumber(preset))
+  return {
+    preset = r.preset, required = r.required, expected = r.expected,
+    test = function(value)
+      value = r.test(value)
+      return value and value - 1
+    end,
+  }
+end
+
 -- What a setting is inside layers when the user does not say: noise and lambda steps make costs
 -- negative there, while a person's own negative cost is a mistake.
 local IN_LAYERS = { negative = "clip" }
 
--- Rules for the options of a kind's C settings.
+-- Rules for the options of a kind's C settings. A preset that names another setting is left to the core.
 local function option_rule(setting)
   local form, preset = setting.form, setting.preset
   local choices = form:match "^choice (.*)$"
@@ -49,11 +61,14 @@ local function option_rule(setting)
     r = check.choice(list, preset)
   elseif form == "list" then
     r = list_rule(setting)
+  elseif setting.is_index then
+    r = index_rule(preset)
   elseif form == "flag" then
     r = check.flag(preset and preset ~= "0")
   else
     local make = ({ count = check.count, positive = check.positive, real = check.real })[form]
     r = make(preset and tonumber(preset))
+    if preset and not tonumber(preset) then r = check.optional(r) end
   end
   return r
 end
@@ -91,7 +106,9 @@ local function constructor(kind)
       shape[#shape + 1] = name == "size" and core.solver_traits(plan) or o[name]
     end
     for _, setting in ipairs(kind.settings) do
-      if o[setting.name] ~= nil then settings[#settings + 1] = { setting.name, o[setting.name] } end
+      local value = o[setting.name]
+      if setting.is_index and type(value) == "number" then value = value + 1 end
+      if value ~= nil then settings[#settings + 1] = { setting.name, value } end
     end
     return new_solver {
       name = kind.name, sense = kind.sense, shape = shape, settings = settings, exact = kind.exact,
@@ -101,7 +118,7 @@ local function constructor(kind)
 end
 
 -- What is not a kind of the core: a file each.
-local own = { "cached", "command", "define", "factored", "load", "verify" }
+local own = { "cached", "command", "define", "factored", "load", "permutation", "verify" }
 
 local kinds, names = {}, { "kinds" }
 for _, name in ipairs(own) do names[#names + 1] = name end
