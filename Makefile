@@ -18,7 +18,8 @@ B ?= build
 # Debian packages: to build and run, and to test. The one list of them.
 PACKAGES_RUN := gcc make pkg-config libc6-dev lua5.4 liblua5.4-dev luajit libluajit-5.1-dev lua-argparse \
   lua-filesystem libopenblas-dev libpng-dev zlib1g-dev libzip-dev libjansson-dev libedit-dev gnuplot-nox
-PACKAGES_TEST := $(PACKAGES_RUN) lua-busted lua-check libcmocka-dev luarocks clang freeciv-data git
+PACKAGES_TEST := $(PACKAGES_RUN) g++ coinor-libcbc-dev lua-busted lua-check libcmocka-dev luarocks clang \
+  freeciv-data git
 PACKAGES_SANITIZE := $(PACKAGES_TEST) libclang-rt-14-dev
 
 comma := ,
@@ -38,17 +39,30 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -
 ifndef LENIENT
 WARNINGS += -Werror
 endif
+# COIN-OR CBC solves integer programs: where it and a C++ compiler are, or with CBC= not at all.
+CXX := $(if $(filter clang%,$(notdir $(CC))),$(patsubst clang%,clang++%,$(CC)),g++)
+CBC ?= $(shell pkg-config --exists cbc 2>/dev/null && command -v $(CXX) 2>/dev/null)
 # No fast-math: infinities and NaN carry meaning. No contraction: the same bits on any machine that has
 # the same BLAS kernels.
 MODE := -std=c11 -D_GNU_SOURCE -fPIC -fno-math-errno -fno-trapping-math -ffp-contract=off -march=$(ARCH)
 C = $(CC) $(MODE) $(OPTIMISE) $(WARNINGS) -Icore -MMD -MP $(CFLAGS_EXTRA)
 LIBS := $(shell pkg-config --libs openblas libpng zlib libzip jansson libedit 2>/dev/null) -lm -lpthread
+ifneq ($(CBC),)
+LIBS += $(shell pkg-config --libs-only-L cbc) -lCbc -lCgl -lOsiClp -lOsi -lClp -lCoinUtils -lstdc++
+endif
+# COIN-OR's headers are not ours to warn about.
+CPP = $(CXX) -std=c++11 $(filter-out -std=%,$(MODE)) $(OPTIMISE) \
+  $(filter-out -Wstrict-prototypes -Wmissing-prototypes,$(WARNINGS)) -Icore -MMD -MP $(CFLAGS_EXTRA) \
+  $(patsubst -I%,-isystem %,$(shell pkg-config --cflags cbc 2>/dev/null)) -DMG_CBC
 # nodelete: the pool's workers outlive a Lua state that closes.
 LINK = $(CC) -shared -Wl,--version-script=core/exports.map -Wl,-z,relro,-z,now,-z,nodelete $(LINK_EXTRA)
 
 O := $(B)/obj/$(notdir $(CC))$(VARIANT)
 OUT := $(B)$(if $(VARIANT),/$(patsubst -%,%,$(VARIANT)))
 CORE := $(wildcard core/*/*.c)
+CORE_CPP := $(if $(CBC),$(wildcard core/*/*.cpp))
+# A file that is new when the answer to "with CBC?" is.
+CBC_STAMP := $(O)/cbc-$(if $(CBC),yes,no)
 BINDING := $(wildcard lua/binding/*.c)
 MODULES := $(foreach l,$(LUAS),$(OUT)/$(l)/mapgrad/core.so $(OUT)/$(l)/mapgrad/core_double.so)
 define_float :=
@@ -83,7 +97,13 @@ modules: $(MODULES)
 
 # $(1) real: objects of the core
 define core_rules
-CORE_$(1) := $(patsubst core/%.c,$(O)/$(1)/core/%.o,$(CORE))
+CORE_$(1) := $(patsubst core/%.c,$(O)/$(1)/core/%.o,$(CORE)) $(patsubst core/%.cpp,$(O)/$(1)/core/%.o,$(CORE_CPP))
+$(O)/$(1)/core/%.o: core/%.cpp
+	@mkdir -p $$(@D)
+	@echo 'c++ $$<, $(1)'
+	@$$(CPP) $(define_$(1)) -c $$< -o $$@
+$(O)/$(1)/core/solver/ilp.o $(O)/$(1)/core/solver/ilp_set.o: CFLAGS_EXTRA += $(if $(CBC),-DMG_CBC)
+$(O)/$(1)/core/solver/ilp.o $(O)/$(1)/core/solver/ilp_set.o: $(CBC_STAMP)
 $(O)/$(1)/core/%.o: core/%.c
 	@mkdir -p $$(@D)
 	@echo 'cc $$<, $(1)'
@@ -98,12 +118,17 @@ $(O)/$(2)/$(1)/%.o: lua/binding/%.c
 	@echo 'cc $$<, $(2), $(1)'
 	@$$(C) $(define_$(2)) $$(call lua_cflags,$(1)) -c $$< -o $$@
 $(OUT)/$(1)/mapgrad/core$(suffix_$(2)).so: $(CORE_$(2)) \
-  $(patsubst lua/binding/%.c,$(O)/$(2)/$(1)/%.o,$(BINDING)) core/exports.map
+  $(patsubst lua/binding/%.c,$(O)/$(2)/$(1)/%.o,$(BINDING)) core/exports.map $(CBC_STAMP)
 	@mkdir -p $$(@D)
 	@echo 'ld $$@'
 	@$$(LINK) -o $$@ $$(filter %.o,$$^) $$(LIBS)
 endef
 $(foreach l,$(LUAS),$(foreach r,$(REALS),$(eval $(call module_rules,$(l),$(r)))))
+
+$(CBC_STAMP):
+	@mkdir -p $(@D)
+	@rm -f $(O)/cbc-*
+	@touch $@
 
 # The one file where products and sums are fused, as in BLAS.
 $(O)/%/core/op/tile_product.o: CFLAGS_EXTRA += -ffp-contract=fast

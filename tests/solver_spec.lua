@@ -87,6 +87,10 @@ for _, kind in ipairs(solver.kinds) do
       assert(found, "no oracle for " .. kind.name)
     end)
     if not found then return end
+    if oracle.missing and oracle.missing() then
+      pending(oracle.missing())
+      return
+    end
 
     random.seed(7)
     for i, instance in ipairs(oracle.instances) do
@@ -115,7 +119,14 @@ for _, kind in ipairs(solver.kinds) do
             for j = 1, s.n do x[j] = x[j] == 0 and 1 or x[j] end
           end
           local z = s(tensor(x):reshape(s.shape), instance.context):to_list()
-          assert.same(oracle.choose(instance.settings, instance.context, x), z)
+          local wanted = oracle.choose(instance.settings, instance.context, x)
+          if wanted then
+            assert.same(wanted, z)
+          else -- no rule, but always the same one of the best
+            assert.equal(best(s, x, oracle.enumerate(instance.settings, instance.context)), dot(x, z))
+            local again = s(tensor { x, x }:reshape(shape_of(s, 2)), instance.context)
+            assert.same(z, again[2]:to_list())
+          end
         end
       end)
     end
@@ -181,9 +192,10 @@ for _, kind in ipairs(solver.kinds) do
       end
     end)
 
-    it("equals enumeration on a hundred thousand instances", function()
+    local trials = oracle.trials or 100000
+    it(("equals enumeration on %d instances"):format(trials), function()
       random.seed(11)
-      local each = math.ceil(100000 / #oracle.instances / 4)
+      local each = math.ceil(trials / #oracle.instances / 4)
       for _, instance in ipairs(oracle.instances) do
         local s = solver[kind.name](instance.settings)
         local set = s:enumerate(instance.context)

@@ -8,15 +8,17 @@
 
 #include "binding.h"
 
-/* info() -> {version, build, real_bytes} */
+/* info() -> {version, build, real_bytes, cbc}; cbc is nil without CBC */
 static int info(lua_State *L) {
-  lua_createtable(L, 0, 3);
+  lua_createtable(L, 0, 4);
   lua_pushstring(L, mg_version());
   lua_setfield(L, -2, "version");
   lua_pushstring(L, mg_build());
   lua_setfield(L, -2, "build");
   lua_pushinteger(L, mg_real_bytes());
   lua_setfield(L, -2, "real_bytes");
+  lua_pushstring(L, mg_cbc_version());
+  lua_setfield(L, -2, "cbc");
   return 1;
 }
 

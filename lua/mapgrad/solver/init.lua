@@ -52,7 +52,7 @@ local function option_rule(setting)
   elseif form == "flag" then
     r = check.flag(preset and preset ~= "0")
   else
-    local make = ({ count = check.count, positive = check.positive, real = check.real })[form]
+    local make = ({ count = check.count, whole = check.whole, positive = check.positive, real = check.real })[form]
     r = make(preset and tonumber(preset))
   end
   return r
