@@ -47,24 +47,20 @@ CBC ?= $(shell pkg-config --exists cbc 2>/dev/null && command -v $(CXX) 2>/dev/n
 MODE := -std=c11 -D_GNU_SOURCE -fPIC -fno-math-errno -fno-trapping-math -ffp-contract=off -march=$(ARCH)
 C = $(CC) $(MODE) $(OPTIMISE) $(WARNINGS) -Icore -MMD -MP $(CFLAGS_EXTRA)
 LIBS := $(shell pkg-config --libs openblas libpng zlib libzip jansson libedit 2>/dev/null) -lm -lpthread
-ifneq ($(CBC),)
-LIBS += $(shell pkg-config --libs-only-L cbc) -lCbc -lCgl -lOsiClp -lOsi -lClp -lCoinUtils -lstdc++
-endif
 # COIN-OR's headers are not ours to warn about.
-CPP = $(CXX) -std=c++11 $(filter-out -std=%,$(MODE)) $(OPTIMISE) \
-  $(filter-out -Wstrict-prototypes -Wmissing-prototypes,$(WARNINGS)) -Icore -MMD -MP $(CFLAGS_EXTRA) \
-  $(patsubst -I%,-isystem %,$(shell pkg-config --cflags cbc 2>/dev/null)) -DMG_CBC
+CXX_CBC = $(CXX) -std=c++11 $(filter-out -std=%,$(MODE)) $(OPTIMISE) \
+  $(filter-out -Wstrict-prototypes -Wmissing-prototypes,$(WARNINGS)) -Icore -MMD -MP \
+  $(patsubst -I%,-isystem %,$(shell pkg-config --cflags cbc))
+LIBS_CBC = $(shell pkg-config --libs-only-L cbc) -lCbc -lCgl -lOsiClp -lOsi -lClp -lCoinUtils -lstdc++ -lm
 # nodelete: the pool's workers outlive a Lua state that closes.
 LINK = $(CC) -shared -Wl,--version-script=core/exports.map -Wl,-z,relro,-z,now,-z,nodelete $(LINK_EXTRA)
 
 O := $(B)/obj/$(notdir $(CC))$(VARIANT)
 OUT := $(B)$(if $(VARIANT),/$(patsubst -%,%,$(VARIANT)))
 CORE := $(wildcard core/*/*.c)
-CORE_CPP := $(if $(CBC),$(wildcard core/*/*.cpp))
-# A file that is new when the answer to "with CBC?" is.
-CBC_STAMP := $(O)/cbc-$(if $(CBC),yes,no)
 BINDING := $(wildcard lua/binding/*.c)
-MODULES := $(foreach l,$(LUAS),$(OUT)/$(l)/mapgrad/core.so $(OUT)/$(l)/mapgrad/core_double.so)
+MODULES := $(foreach l,$(LUAS),$(OUT)/$(l)/mapgrad/core.so $(OUT)/$(l)/mapgrad/core_double.so) \
+  $(foreach l,$(LUAS),$(OUT)/$(l)/mapgrad/cbc.$(if $(CBC),so,none))
 define_float :=
 define_double := -DMG_DOUBLE
 suffix_float :=
@@ -97,13 +93,7 @@ modules: $(MODULES)
 
 # $(1) real: objects of the core
 define core_rules
-CORE_$(1) := $(patsubst core/%.c,$(O)/$(1)/core/%.o,$(CORE)) $(patsubst core/%.cpp,$(O)/$(1)/core/%.o,$(CORE_CPP))
-$(O)/$(1)/core/%.o: core/%.cpp
-	@mkdir -p $$(@D)
-	@echo 'c++ $$<, $(1)'
-	@$$(CPP) $(define_$(1)) -c $$< -o $$@
-$(O)/$(1)/core/solver/ilp.o $(O)/$(1)/core/solver/ilp_set.o: CFLAGS_EXTRA += $(if $(CBC),-DMG_CBC)
-$(O)/$(1)/core/solver/ilp.o $(O)/$(1)/core/solver/ilp_set.o: $(CBC_STAMP)
+CORE_$(1) := $(patsubst core/%.c,$(O)/$(1)/core/%.o,$(CORE))
 $(O)/$(1)/core/%.o: core/%.c
 	@mkdir -p $$(@D)
 	@echo 'cc $$<, $(1)'
@@ -118,16 +108,26 @@ $(O)/$(2)/$(1)/%.o: lua/binding/%.c
 	@echo 'cc $$<, $(2), $(1)'
 	@$$(C) $(define_$(2)) $$(call lua_cflags,$(1)) -c $$< -o $$@
 $(OUT)/$(1)/mapgrad/core$(suffix_$(2)).so: $(CORE_$(2)) \
-  $(patsubst lua/binding/%.c,$(O)/$(2)/$(1)/%.o,$(BINDING)) core/exports.map $(CBC_STAMP)
+  $(patsubst lua/binding/%.c,$(O)/$(2)/$(1)/%.o,$(BINDING)) core/exports.map
 	@mkdir -p $$(@D)
 	@echo 'ld $$@'
 	@$$(LINK) -o $$@ $$(filter %.o,$$^) $$(LIBS)
 endef
 $(foreach l,$(LUAS),$(foreach r,$(REALS),$(eval $(call module_rules,$(l),$(r)))))
 
-$(CBC_STAMP):
+# COIN-OR CBC, the same for any Lua and real; without it, an empty file in place of the module.
+$(O)/cbc_module.o: core/solver/cbc_module.cpp
 	@mkdir -p $(@D)
-	@rm -f $(O)/cbc-*
+	@echo 'c++ $<'
+	@$(CXX_CBC) -c $< -o $@
+$(OUT)/%/mapgrad/cbc.so: $(O)/cbc_module.o core/exports.map
+	@mkdir -p $(@D)
+	@rm -f $(@D)/cbc.none
+	@echo 'ld $@'
+	@$(LINK) -o $@ $< $(LIBS_CBC)
+$(OUT)/%/mapgrad/cbc.none:
+	@mkdir -p $(@D)
+	@rm -f $(@D)/cbc.so
 	@touch $@
 
 # The one file where products and sums are fused, as in BLAS.
@@ -211,10 +211,10 @@ INST_LUADIR ?= $(DESTDIR)$(RUN_LUADIR)
 INST_BINDIR ?= $(DESTDIR)$(PREFIX)/bin
 LUA_FILES := $(shell find lua/mapgrad -name '*.lua' | sort)
 
-install: $(OUT)/$(LUA)/mapgrad/core.so $(OUT)/$(LUA)/mapgrad/core_double.so
+install: $(filter $(OUT)/$(LUA)/%,$(MODULES))
 	@for f in $(LUA_FILES:lua/%=%); do \
 	  install -D -m 644 lua/$$f "$(INST_LUADIR)/$$f" || exit 1; done
-	@for f in core core_double; do \
+	@for f in core core_double $(if $(CBC),cbc); do \
 	  install -D -m 755 $(OUT)/$(LUA)/mapgrad/$$f.so "$(INST_LIBDIR)/mapgrad/$$f.so" || exit 1; done
 	@mkdir -p "$(INST_BINDIR)"
 	@{ echo '#!/usr/bin/env $(LUA)'; \

@@ -39,7 +39,7 @@ mg_status mg_last_status(void);
 const char *mg_version(void);
 const char *mg_build(void);
 int mg_real_bytes(void);
-/* Version of COIN-OR CBC, which solves the kind "ilp"; NULL: built without it. */
+/* Version of COIN-OR CBC, which solves the kind "ilp" and is loaded by this; NULL: built without it. */
 const char *mg_cbc_version(void);
 
 /* ---- memory: 64-byte aligned blocks; freed blocks of 64 bytes and more wait in a cache */

@@ -180,17 +180,12 @@ static mg_status read_program(mg_solver *s, ilp_plan *p, const settings *given) 
 }
 
 static mg_status prepare(mg_solver *s, const settings *given) {
-#ifndef MG_CBC
-  (void)s, (void)given;
-  return fail(MG_BAD_ARGUMENT,
-              "ilp: built without COIN-OR CBC; install coinor-libcbc-dev and rebuild");
-#else
+  if (cbc_load() != MG_OK) return mg_last_status();
   ilp_plan *p = memory_new((int64_t)sizeof *p);
   if (!p) return MG_NO_MEMORY;
   memset(p, 0, sizeof *p);
   s->plan = p;
   return read_program(s, p, given);
-#endif
 }
 
 static void release(mg_solver *s) {
@@ -216,7 +211,6 @@ static int64_t scratch_bytes(const mg_solver *s) {
   return (7 * (int64_t)c->variables + 4 * (int64_t)c->constraints) * (int64_t)sizeof(double);
 }
 
-#ifdef MG_CBC
 static work lay_out(const ilp_plan *p, double *scratch) {
   const int64_t v = p->program.variables, m = p->program.constraints;
   work w = {.program = p->program, .objective = scratch};
@@ -377,21 +371,6 @@ static mg_status solve(const mg_solver *s, solver_rows *rows, void *scratch) {
     status = solve_one(s, rows, r, scratch);
   return status;
 }
-#else
-static mg_status solve(const mg_solver *s, solver_rows *rows, void *scratch) {
-  (void)rows, (void)scratch;
-  return prepare((mg_solver *)(uintptr_t)s, NULL);
-}
-#endif
-
-const char *mg_cbc_version(void) {
-#ifdef MG_CBC
-  return cbc_version();
-#else
-  return NULL;
-#endif
-}
-
 static const mg_option options[] = {
     {.name = "variables", .form = "count", .doc = "variables of the program"},
     {.name = "constraints", .form = "whole", .preset = "0", .doc = "rows of the matrix"},

@@ -80,7 +80,6 @@ static mg_status can_complete(const mg_solver *s, set *t, int *yes) {
     *yes = ilp_broken_row(&t->program, t->x, t->work) < 0;
     return MG_OK;
   }
-#ifdef MG_CBC
   double bound, *none = memory_array(p->program.variables, (int64_t)sizeof *none);
   if (!none) return MG_NO_MEMORY;
   memset(none, 0, (size_t)p->program.variables * sizeof *none);
@@ -89,9 +88,6 @@ static mg_status can_complete(const mg_solver *s, set *t, int *yes) {
   *yes = status == MG_OK && outcome == PROGRAM_OPTIMAL;
   memory_free(none);
   return status;
-#else
-  return MG_OK;
-#endif
 }
 
 int ilp_is_feasible(const mg_solver *s, const solver_rows *rows, int64_t row, const mg_real *z) {

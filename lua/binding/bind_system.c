@@ -8,17 +8,21 @@
 
 #include "binding.h"
 
-/* info() -> {version, build, real_bytes, cbc}; cbc is nil without CBC */
+/* info() -> {version, build, real_bytes} */
 static int info(lua_State *L) {
-  lua_createtable(L, 0, 4);
+  lua_createtable(L, 0, 3);
   lua_pushstring(L, mg_version());
   lua_setfield(L, -2, "version");
   lua_pushstring(L, mg_build());
   lua_setfield(L, -2, "build");
   lua_pushinteger(L, mg_real_bytes());
   lua_setfield(L, -2, "real_bytes");
+  return 1;
+}
+
+/* cbc_version() -> version of COIN-OR CBC, nil without it */
+static int cbc_version(lua_State *L) {
   lua_pushstring(L, mg_cbc_version());
-  lua_setfield(L, -2, "cbc");
   return 1;
 }
 
@@ -109,6 +113,7 @@ static int repl_interrupt_end(lua_State *L) {
 
 void open_system(lua_State *L) {
   static const luaL_Reg functions[] = {{"info", info},
+                                       {"cbc_version", cbc_version},
                                        {"threads", threads},
                                        {"threads_set", threads_set},
                                        {"time_limit", time_limit},

@@ -65,7 +65,7 @@ local two_knapsacks = program({ { 3, 1, 4, 1, 5, 9 }, { 2, 7, 1, 8, 2, 8 } }, { 
 
 return {
   -- CBC takes 0.1 to 2 ms an instance.
-  trials = 1500,
+  trials = 800,
   signed = true,
 
   instances = {

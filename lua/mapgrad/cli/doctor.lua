@@ -34,9 +34,8 @@ end
 
 -- What mapgrad can do without: name, how it is found, what its absence costs.
 local function optional_parts(core)
-  local cbc = core.info().cbc
   return {
-    { "COIN-OR CBC", cbc,
+    { "COIN-OR CBC", core.cbc_version(),
       "no solver.ilp and what is made of it; install coinor-libcbc-dev and rebuild" },
     { "gnuplot", first_line "gnuplot --version",
       "no curves; Debian: apt-get install gnuplot-nox" },

@@ -1,4 +1,4 @@
-/* COIN-OR CBC behind cbc.h: the one file in C++. No exception leaves it.
+/* cbc.so, COIN-OR CBC behind the functions of cbc.h: the one file in C++. No exception leaves it.
  *
  * The C interface of CBC cannot be stopped and takes the SIGINT handler away while it solves; the classes
  * here need neither: the linear programs are solved by dual() and primal() themselves (initialSolve is
@@ -7,7 +7,6 @@
  * from constants, so that threads may solve at once. */
 #include "cbc.h"
 
-#ifdef MG_CBC
 #include <cmath>
 #include <new>
 #include <time.h>
@@ -30,25 +29,27 @@
 #include <CoinError.hpp>
 #include <OsiClpSolverInterface.hpp>
 
-extern "C" {
-#include "base/interrupt.h"
-#include "base/status.h"
-}
-
 namespace {
 
 const double TOLERANCE = 1e-9; /* of bounds, rows and reduced costs */
 
+double now() {
+  timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
+
 /* Whether a solve is to end, and why. */
 struct brake {
+  const cbc_hooks *hooks;
   double end; /* on the clock; 0: never */
   mg_status status = MG_OK;
   bool is_late = false;
 
   bool is_pulled() {
     if (status == MG_OK && !is_late) {
-      status = interrupt_tick();
-      is_late = end > 0 && cbc_clock() > end;
+      status = hooks->tick();
+      is_late = end > 0 && now() > end;
     }
     return status != MG_OK || is_late;
   }
@@ -170,8 +171,8 @@ mg_status search(const cbc_program &p, const OsiClpSolverInterface &lp, brake *b
   } else if (!best && model.isProvenInfeasible()) {
     *outcome = PROGRAM_INFEASIBLE;
   } else {
-    return fail(MG_BAD_ARGUMENT, "CBC gave up with status %d, %d", model.status(),
-                model.secondaryStatus());
+    return b->hooks->fail(MG_BAD_ARGUMENT, "CBC gave up with status %d, %d", model.status(),
+                          model.secondaryStatus());
   }
   return MG_OK;
 }
@@ -185,9 +186,10 @@ void relax(OsiClpSolverInterface &lp, brake *b) {
   simplex->primal();
 }
 
-mg_status solve(const cbc_program &p, const double *objective, double end, double *x,
-                double *bound, program_outcome *outcome) {
+mg_status solve(const cbc_hooks *hooks, const cbc_program &p, const double *objective, double end,
+                double *x, double *bound, program_outcome *outcome) {
   brake b;
+  b.hooks = hooks;
   b.end = end;
   OsiClpSolverInterface lp;
   load(lp, p, objective, &b);
@@ -200,7 +202,8 @@ mg_status solve(const cbc_program &p, const double *objective, double end, doubl
   if (simplex->status() == 1) return *outcome = PROGRAM_INFEASIBLE, MG_OK;
   if (simplex->status() == 2) return *outcome = PROGRAM_UNBOUNDED, MG_OK;
   if (simplex->status() != 0)
-    return fail(MG_BAD_ARGUMENT, "CBC could not solve the relaxation, status %d", simplex->status());
+    return hooks->fail(MG_BAD_ARGUMENT, "CBC could not solve the relaxation, status %d",
+                       simplex->status());
   if (take(p, simplex->primalColumnSolution(), x)) return *outcome = PROGRAM_OPTIMAL, MG_OK;
   lp.resolve(); /* as the interface wants its state to be */
   return search(p, lp, &b, x, bound, outcome);
@@ -208,24 +211,21 @@ mg_status solve(const cbc_program &p, const double *objective, double end, doubl
 
 } /* namespace */
 
-mg_status cbc_solve(const cbc_program *program, const double *objective, double end, double *x,
-                    double *bound, program_outcome *outcome) {
+extern "C" cbc_solve_function mg_cbc_solve_with;
+extern "C" cbc_version_function mg_cbc_version_with;
+
+mg_status mg_cbc_solve_with(const cbc_hooks *hooks, const cbc_program *program,
+                            const double *objective, double end, double *x, double *bound,
+                            program_outcome *outcome) {
   try {
-    return solve(*program, objective, end, x, bound, outcome);
+    return solve(hooks, *program, objective, end, x, bound, outcome);
   } catch (const std::bad_alloc &) {
-    return fail(MG_NO_MEMORY, "CBC: out of memory");
+    return hooks->fail(MG_NO_MEMORY, "CBC: out of memory");
   } catch (const CoinError &e) {
-    return fail(MG_BAD_ARGUMENT, "CBC: %.200s", e.message().c_str());
+    return hooks->fail(MG_BAD_ARGUMENT, "CBC: %.200s", e.message().c_str());
   } catch (...) {
-    return fail(MG_BAD_ARGUMENT, "CBC threw an exception");
+    return hooks->fail(MG_BAD_ARGUMENT, "CBC threw an exception");
   }
 }
 
-double cbc_clock(void) {
-  timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
-}
-
-const char *cbc_version(void) { return CBC_VERSION; }
-#endif
+const char *mg_cbc_version_with(void) { return CBC_VERSION; }
