@@ -11,7 +11,7 @@ local Solver = { __name = "mapgrad.solver", __index = methods }
 
 -- One piece of context as a tensor and its number of rows.
 local function context_rows(self, row, place, value, batch)
-  local width = self.widths[place]
+  local width = self.widths[place] or 0
   local t = tensor.of(value, ("%s: context %s"):format(self.name, row.name))
   local count, shape = t:count(), t:shape()
   local ends_well = width == 1 or shape[#shape] == width
@@ -52,7 +52,7 @@ function methods.contexts(self, context, batch)
       list[#list + 1] = { row.name, t.handle, rows, t } -- t is kept alive with the list
     end
   end
-  return list
+  return self.core_contexts and self:core_contexts(list, batch) or list
 end
 
 --- Checks that theta ends in the solver's shape.
