@@ -32,6 +32,7 @@
 namespace {
 
 const double TOLERANCE = 1e-9; /* of bounds, rows and reduced costs */
+const int SLOW_ENTRIES = 40000; /* a matrix of more has no cuts that take 100 ms without an event */
 
 double now() {
   timespec t;
@@ -130,8 +131,9 @@ void add_cuts(CbcModel &model) {
   clique.setStarCliqueReport(false);
   clique.setRowCliqueReport(false);
   CglMixedIntegerRounding2 rounding;
-  model.addCutGenerator(&probing, -1, "probing");
-  model.addCutGenerator(&gomory, -1, "gomory");
+  const bool is_small = model.getNumElements() <= SLOW_ENTRIES;
+  if (is_small) model.addCutGenerator(&probing, -1, "probing");
+  if (is_small) model.addCutGenerator(&gomory, -1, "gomory");
   model.addCutGenerator(&cover, -1, "cover");
   model.addCutGenerator(&clique, -1, "clique");
   model.addCutGenerator(&rounding, -1, "rounding");
@@ -167,7 +169,8 @@ mg_status search(const cbc_program &p, const OsiClpSolverInterface &lp, brake *b
     *outcome = PROGRAM_OPTIMAL;
   } else if (b->is_late) {
     *outcome = best ? PROGRAM_FEASIBLE : PROGRAM_NOTHING;
-    *bound = -model.getBestPossibleObjValue();
+    double tree = -model.getBestPossibleObjValue(); /* the incumbent's value where it is not known */
+    if (!best || tree > -model.getObjValue()) *bound = std::fmin(*bound, tree);
   } else if (!best && model.isProvenInfeasible()) {
     *outcome = PROGRAM_INFEASIBLE;
   } else {
@@ -205,6 +208,7 @@ mg_status solve(const cbc_hooks *hooks, const cbc_program &p, const double *obje
     return hooks->fail(MG_BAD_ARGUMENT, "CBC could not solve the relaxation, status %d",
                        simplex->status());
   if (take(p, simplex->primalColumnSolution(), x)) return *outcome = PROGRAM_OPTIMAL, MG_OK;
+  *bound = -lp.getModelPtr()->objectiveValue();
   lp.resolve(); /* as the interface wants its state to be */
   return search(p, lp, &b, x, bound, outcome);
 }

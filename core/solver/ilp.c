@@ -399,7 +399,18 @@ const solver_kind solver_ilp = {
     .kind = {.name = "ilp",
              .sense = "max",
              .shape = "size",
-             .doc = "TODO",
+             .doc = "an integer or mixed program: x within bounds, row_lower <= A x <= row_upper, the integer "
+                    "ones integer, <theta, z> + <fixed, x> largest. theta [size] -> z [size], the values of "
+                    "theta's variables. Binary without constraints unless told otherwise; solver.program "
+                    "states one in Lua. By COIN-OR CBC (Forrest and Lougee-Heimer 2005), cuts and branch and "
+                    "bound, exponential at worst, 0.1 ms and more an instance; numbers hold to 1e-9 of the "
+                    "largest ones, so coefficients should not differ by more than 1e6. The objective reported "
+                    "includes the fixed part. Ties: any, CBC's choice, always the same for the same numbers; "
+                    "or first, the lexicographically largest z, by one more solve for each 20 bits of z. -inf "
+                    "is an error. An unbounded objective is an error. With time_limit the best so far and a "
+                    "bound; no solution found in time counts as none. Memory is CBC's own. Example: "
+                    "solver.ilp { variables = 2, constraints = 1, rows = { 1, 1 }, cols = { 1, 2 }, values = "
+                    "{ 2, 3 }, row_upper = { 4 } }",
              .settings = options,
              .contexts = contexts,
              .is_exact = 0},

@@ -74,12 +74,21 @@ local function pairwise(name, a, b, f)
   return new(program, shape, entries)
 end
 
+-- Adds scale * e to an entry that is being made; terms of coefficient 0 go.
+local function accumulate(sum, e, scale)
+  sum.constant = sum.constant + scale * e.constant
+  for variable, v in pairs(e.terms) do
+    local coefficient = (sum.terms[variable] or 0) + scale * v
+    sum.terms[variable] = coefficient ~= 0 and coefficient or nil
+  end
+end
+
 -- a + scale * b
 local function combine(a, b, scale)
-  local terms = {}
-  for variable, v in pairs(a.terms) do terms[variable] = v end
-  for variable, v in pairs(b.terms) do terms[variable] = (terms[variable] or 0) + scale * v end
-  return { constant = a.constant + scale * b.constant, terms = terms }
+  local sum = { constant = 0, terms = {} }
+  accumulate(sum, a, 1)
+  accumulate(sum, b, scale)
+  return sum
 end
 
 local function times(a, b, program)
@@ -133,11 +142,7 @@ end
 -- The sum of entries with factors, as one entry.
 local function weighted(entries, factors)
   local sum = { constant = 0, terms = {} }
-  for i, e in ipairs(entries) do
-    local factor = factors and factors[i] or 1
-    sum.constant = sum.constant + factor * e.constant
-    for variable, v in pairs(e.terms) do sum.terms[variable] = (sum.terms[variable] or 0) + factor * v end
-  end
+  for i, e in ipairs(entries) do accumulate(sum, e, factors and factors[i] or 1) end
   return sum
 end
 
