@@ -1,7 +1,7 @@
 # mapgrad. `make help` lists what there is.
 #
 # Variants: CC=clang, ARCH=x86-64-v3 (default native), DEBUG=1, SANITIZE=address,undefined or thread,
-# LUAS="lua5.4 luajit". Every variant has its own folder of objects.
+# LUAS="lua5.4 luajit". Every variant has its own folder of objects. CBC= leaves integer programs out.
 
 CC ?= gcc
 ifeq ($(origin CC),default)
@@ -15,7 +15,8 @@ ONLY ?=
 TIME ?=
 B ?= build
 
-# Debian packages: to build and run, and to test. The one list of them.
+# Debian packages: to build and run, and to test. The one list of them. Integer programs (g++, coinor-libcbc-dev) are
+# optional.
 PACKAGES_RUN := gcc make pkg-config libc6-dev lua5.4 liblua5.4-dev luajit libluajit-5.1-dev lua-argparse \
   lua-filesystem libopenblas-dev libpng-dev zlib1g-dev libzip-dev libjansson-dev libedit-dev gnuplot-nox
 PACKAGES_TEST := $(PACKAGES_RUN) g++ coinor-libcbc-dev lua-busted lua-check libcmocka-dev luarocks clang \
@@ -85,6 +86,7 @@ help:
 	@echo 'make docs        reference pages from the sources: comes later'
 	@echo 'make install     to PREFIX=$(PREFIX) (DESTDIR honoured); make uninstall takes it away'
 	@echo 'make clean       remove build/'
+	@echo 'make CBC=        without COIN-OR CBC, that is without integer programs; it is left out where it is missing'
 
 all: modules $(OUT)/mapgrad
 modules: $(MODULES)
@@ -211,7 +213,8 @@ INST_LUADIR ?= $(DESTDIR)$(RUN_LUADIR)
 INST_BINDIR ?= $(DESTDIR)$(PREFIX)/bin
 LUA_FILES := $(shell find lua/mapgrad -name '*.lua' | sort)
 
-install: $(filter $(OUT)/$(LUA)/%,$(MODULES))
+install: $(foreach f,core.so core_double.so cbc.$(if $(CBC),so,none),$(OUT)/$(LUA)/mapgrad/$(f))
+	@rm -f "$(INST_LIBDIR)/mapgrad/cbc.so"
 	@for f in $(LUA_FILES:lua/%=%); do \
 	  install -D -m 644 lua/$$f "$(INST_LUADIR)/$$f" || exit 1; done
 	@for f in core core_double $(if $(CBC),cbc); do \

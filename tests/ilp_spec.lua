@@ -363,8 +363,8 @@ describe("a program", function()
     refuses(function() p:solver { theta = { x[1], x[2], x[1] } } end, "theta names x1%[1%] twice")
     refuses(function() p:solver { thta = x } end, "solver: unknown option 'thta', did you mean 'theta'")
     refuses(function() p:variables {} end, "variables: expected one of n and shape")
-    refuses(function() p:variables { n = 3, upper = { 1, 2 } } end, "upper: expected a number or 3 numbers, got 2 numbers")
-    refuses(function() p:variables { n = 3, lower = "a" } end, "lower: expected a number or 3 numbers, got a string")
+    refuses(function() p:variables { n = 3, upper = { 1, 2 } } end, "variables: upper: expected a number or 3 numbers, got 2 numbers")
+    refuses(function() p:variables { n = 3, lower = "a" } end, "variables: lower: expected a number or 3 numbers, got a string")
     local s = p:solver { theta = x }
     refuses(function() s(tensor { 1, 2, 3, 4 }, { prize = 3 }) end, "unknown context 'prize', did you mean 'price'")
     assert.has_error_matching(function() s(tensor { 1, 2, 3, 4 }, { price = 1 }) end,
