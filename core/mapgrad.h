@@ -125,6 +125,14 @@ typedef struct mg_kind {
   int is_constant_sum; /* 1: all solutions have the same sum of entries */
 } mg_kind;
 
+/* ---- other programs */
+
+/* Runs a program, found on the PATH, and waits for it. arguments: its name and what it gets, ended by
+ * NULL. Its standard input is empty, both its outputs go to the file `output`. code: what it exits with,
+ * or 128 + the signal that ended it. MG_BAD_FILE: it cannot be started. MG_INTERRUPTED: it was killed
+ * with all that it started. */
+mg_status mg_process_run(const char *const *arguments, const char *output, int *code);
+
 /* ---- interrupts: every long loop looks at them and ends with MG_INTERRUPTED within 100 ms */
 
 /* Raises (1) or clears (0) the flag that stops computations. May be called in a signal handler. */
@@ -212,10 +220,9 @@ typedef struct mg_function {
   const int64_t *widths;     /* numbers of each an instance has */
 } mg_function;
 
-/* A solver that calls a function. */
-mg_solver *mg_solver_function(const mg_function *function);
-/* The same for a function in a shared object, which also has `const int mg_real_bytes =
- * sizeof(mg_real);`: function->solve is ignored. It stays loaded while the solver is. MG_BAD_FILE. */
+/* A solver that calls function->solve; or, if path is not NULL, the function `symbol` of that shared
+ * object, which also has `const int mg_solver_reals = sizeof(mg_real);` and stays loaded while the solver
+ * is. MG_BAD_FILE, MG_BAD_ARGUMENT. */
 mg_solver *mg_solver_load(const char *path, const char *symbol, const mg_function *function);
 /* Entries n of one theta and one z. */
 int64_t mg_solver_size(const mg_solver *s);
@@ -255,6 +262,24 @@ mg_status mg_solver_is_feasible(const mg_solver *s, const mg_context *context, i
  * order. MG_BAD_ARGUMENT if there are more than `most`, or n is too large for the kind to try. */
 mg_status mg_solver_enumerate(const mg_solver *s, const mg_context *context, int contexts,
                               int64_t most, mg_real *z, int64_t room, int64_t *count);
+
+/* ---- known answers; a memo is used by one thread at a time */
+
+typedef struct mg_memo mg_memo;
+
+/* Room for `most` answers of value_reals, found by keys of key_reals (scores and contexts, compared bit for
+ * bit); when full, the oldest goes. MG_BAD_ARGUMENT, MG_NO_MEMORY. Free with mg_memo_free. */
+mg_memo *mg_memo_new(int64_t key_reals, int64_t value_reals, int64_t most);
+void mg_memo_free(mg_memo *p);
+/* Answers held, and their array [count, value_reals], borrowed until the next mg_memo_add. */
+int64_t mg_memo_count(const mg_memo *p);
+const mg_real *mg_memo_values(const mg_memo *p);
+/* Fills values [count, value_reals] for the keys [count, key_reals] that are known; the numbers of the
+ * others go to missing [count]. Returns how many those are. O(1) a key on average. */
+int64_t mg_memo_find(const mg_memo *p, const mg_real *keys, mg_real *values, int64_t count,
+                     int64_t *missing);
+/* Adds answers; keys that are known are left as they are. */
+void mg_memo_add(mg_memo *p, const mg_real *keys, const mg_real *values, int64_t count);
 
 /* ================================================================ floor 1: noise */
 

@@ -79,6 +79,18 @@ describe("a checkpoint", function()
     assert.same(parts.values, values)
   end)
 
+  it("keeps whole floats and integers apart, where Lua does", function()
+    local values = { float = 2 ^ 40 + 0.0, integer = 7, list = { 1.0, 2, 3.5 } }
+    assert(checkpoint.save(path "types", { values = values }))
+    local got = {}
+    assert(checkpoint.resume(path "types", { values = got }))
+    assert.same(values, got)
+    if math.type then
+      assert.same({ "float", "integer", "float", "integer" },
+        { math.type(got.float), math.type(got.integer), math.type(got.list[1]), math.type(got.list[2]) })
+    end
+  end)
+
   it("is a safetensors file with readable names and JSON", function()
     local parts = small_training(1)
     parts.values = { list = { tensor { 7 } } }

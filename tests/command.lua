@@ -32,6 +32,7 @@ local function interpreter()
 end
 
 local lua = interpreter()
+command.interpreter = lua
 local script = package.searchpath("mapgrad.cli", package.path):gsub("init%.lua$", "mapgrad")
 
 --- A fresh folder; remove it with command.remove.

@@ -298,6 +298,9 @@ describe("convolutions", function()
       { 4, 5, kernel = { 1, 2, 3 } })
     assert_fails("MG-ARGUMENT", "kernel: expected an integer from 1, got a table", nn.conv1d,
       { 4, 5, kernel = { 1, 2 } })
+    assert_fails("MG-ARGUMENT", "4294967297 is too large", function()
+      return tensor.ones(1, 1, 4, 4):conv2d(tensor.ones(1, 1, 3, 3), nil, 2 ^ 32 + 1)
+    end)
     assert_fails("MG-ARGUMENT", "pad: expected an integer from 0, or", nn.conv2d, { 4, 5, kernel = 1, pad = { 0, -1 } })
     assert_fails("MG-SHAPE", "expected sequences [batch, 2, length], got 3x4", nn.conv1d { 2, 3, kernel = 1 },
       tensor.zeros(3, 4))

@@ -367,6 +367,16 @@ describe("special values", function()
     assert_same({ 0, 6, 0, 0, 0, 0, NAN, NAN, NAN }, x.grad)
   end)
 
+  it("a product beyond the range of numbers has the right gradient", function()
+    local tiny, huge = support.is_double and 2 ^ -660 or 2 ^ -100, support.is_double and 2 ^ 660 or 2 ^ 100
+    local x = tensor({ { INF, 2, 3 }, { tiny, tiny, 3 }, { huge, 0.5, -4 } }):watch()
+    x:prod(2):backward(tensor { 1, 2, 1 })
+    assert_same({ 6, INF, INF, 6 * tiny, 6 * tiny, 0, -2, -4 * huge, 0.5 * huge }, x.grad)
+    local column = tensor({ { tiny, 1 }, { tiny, 2 }, { 5, INF } }):watch()
+    column:prod(1):sum():backward()
+    assert_same({ 5 * tiny, INF, 5 * tiny, INF, 0, 2 }, column.grad)
+  end)
+
   it("norms and deviations have gradient 0 where they are 0", function()
     for _, f in ipairs {
       function(x) return x:norm { p = 1 } end, function(x) return x:norm() end,

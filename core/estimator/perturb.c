@@ -125,7 +125,7 @@ mg_status mg_perturb_solve(const mg_solver *s, const mg_noise *noise, const mg_d
   if (status == MG_OK) status = solver_contexts(s, context, contexts, p.contexts);
   int64_t rows = samples * batch;
   if (status == MG_OK) status = parallel_for(rows, rows_together(s), solve_rows, &p);
-  if (status == MG_OK) status = solver_gaps_failure(s, &p.gaps, rows);
+  if (status == MG_OK) status = solver_gaps_failure(s, &p.gaps);
   if (status == MG_OK && report) {
     report->solves += rows;
     report->entries += rows * s->n;

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/interrupt.h"
 #include "base/memory.h"
 #include "base/real_math.h"
 #include "base/status.h"
@@ -491,6 +492,38 @@ static mg_status find_slopes(reduction *r, double *slope, double *centre) {
   return status;
 }
 
+/* The gradient of product k where the product of all entries underflows or overflows, or one is infinite:
+ * the products before and behind each entry, without a division. */
+static void gradient_by_sides(const reduction *r, int64_t k, double *before) {
+  int64_t inner = r->inner, start = k / inner * r->middle * inner + k % inner;
+  const mg_real *x = r->x + start;
+  double product = 1;
+  for (int64_t j = 0; j < r->middle; j++) {
+    before[j] = product;
+    product *= (double)x[j * inner];
+  }
+  product = (double)r->dy[k];
+  for (int64_t j = r->middle - 1; j >= 0; j--) {
+    r->out[start + j * inner] = (mg_real)(before[j] * product);
+    product *= (double)x[j * inner];
+  }
+}
+
+/* A second look at products that are not regular; those with zeros are done. */
+static mg_status mend_products(reduction *r, const double *product, const double *zeros) {
+  double *before = NULL;
+  mg_status status = MG_OK;
+  for (int64_t k = 0; k < r->outer * r->inner && status == MG_OK; k++) {
+    if (isnormal(product[k]) || zeros[k] > 0) continue;
+    if (!before) before = memory_array(r->middle, (int64_t)sizeof *before);
+    if (!before) return MG_NO_MEMORY;
+    gradient_by_sides(r, k, before);
+    status = interrupt_tick();
+  }
+  memory_free(before);
+  return status;
+}
+
 static mg_status spread_slopes(reduction *r) {
   int64_t results = r->outer * r->inner;
   double *slope = memory_array(results, 2 * (int64_t)sizeof *slope);
@@ -501,6 +534,7 @@ static mg_status spread_slopes(reduction *r) {
   r->centre = slope + results;
   if (status == MG_OK)
     status = op_for(r->outer * r->middle, op_grain(r->inner), gradient_chunk, r);
+  if (status == MG_OK && r->kind == MG_PROD) status = mend_products(r, slope, slope + results);
   memory_free(slope);
   return status;
 }

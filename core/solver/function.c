@@ -1,4 +1,4 @@
-/* Solvers that are functions of somebody else's: given as pointers, or found in a shared object. */
+/* Solvers that are functions of somebody else's, given as pointers or found in a shared object. */
 #include <dlfcn.h>
 #include <inttypes.h>
 #include <math.h>
@@ -83,7 +83,7 @@ static mg_status copy_contexts(mg_solver *s, plan *p, const mg_option *contexts,
   return MG_OK;
 }
 
-mg_solver *mg_solver_function(const mg_function *f) {
+static mg_solver *new_function(const mg_function *f) {
   if (!f->solve || !f->name || f->n < 1)
     return fail_null(MG_BAD_ARGUMENT, "solver: a function needs a name, a pointer and n from 1");
   plan *p = memory_new((int64_t)sizeof *p);
@@ -114,17 +114,18 @@ mg_solver *mg_solver_function(const mg_function *f) {
 }
 
 mg_solver *mg_solver_load(const char *path, const char *symbol, const mg_function *f) {
+  if (!path) return new_function(f);
   dlerror();
   void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (!library) return fail_null(MG_BAD_FILE, "solver: %.300s", dlerror());
   mg_function found = *f;
   *(void **)&found.solve = dlsym(library, symbol);
-  const int *bytes = dlsym(library, "mg_real_bytes");
+  const int *bytes = dlsym(library, "mg_solver_reals");
   if (!found.solve || !bytes || *bytes != (int)sizeof(mg_real)) {
     if (!found.solve)
       fail(MG_BAD_FILE, "solver: %.200s has no function %.100s", path, symbol);
     else if (!bytes)
-      fail(MG_BAD_FILE, "solver: %.200s does not say its reals: add `const int mg_real_bytes = "
+      fail(MG_BAD_FILE, "solver: %.200s does not say its reals: add `const int mg_solver_reals = "
            "sizeof(mg_real);`", path);
     else
       fail(MG_BAD_FILE, "solver: %.200s is built for reals of %d bytes, expected %d: %s", path, *bytes,
@@ -133,7 +134,7 @@ mg_solver *mg_solver_load(const char *path, const char *symbol, const mg_functio
     dlclose(library);
     return NULL;
   }
-  mg_solver *s = mg_solver_function(&found);
+  mg_solver *s = new_function(&found);
   if (!s) dlclose(library);
   else ((plan *)s->plan)->library = library;
   return s;

@@ -166,7 +166,7 @@ mg_status solver_none(const mg_solver *s, solver_rows *rows, int64_t row, const 
   return MG_OK;
 }
 
-mg_status solver_gaps_failure(const mg_solver *s, const solver_gaps *gaps, int64_t solves) {
+mg_status solver_gaps_failure(const mg_solver *s, const solver_gaps *gaps) {
   if (gaps->count == 0) return MG_OK;
   char others[STATUS_MESSAGE_BYTES] = "";
   size_t length = 0;
@@ -177,8 +177,8 @@ mg_status solver_gaps_failure(const mg_solver *s, const solver_gaps *gaps, int64
   if (gaps->count == 1)
     return fail(MG_NO_SOLUTION, "%s: instance %lld: no solution: %.300s", s->kind->kind.name, first,
                 gaps->reason);
-  return fail(MG_NO_SOLUTION, "%s: instance %lld: no solution: %.300s (%lld of %lld solves%s%s%s)",
-              s->kind->kind.name, first, gaps->reason, (long long)gaps->count, (long long)solves,
+  return fail(MG_NO_SOLUTION, "%s: instance %lld: no solution: %.300s (and %lld more%s%s%s)",
+              s->kind->kind.name, first, gaps->reason, (long long)gaps->count - 1,
               gaps->named > 1 ? ": instances " : "", others,
               gaps->count > gaps->named && gaps->named == SOLVER_NAMED_GAPS ? ", ..." : "");
 }
@@ -296,7 +296,7 @@ mg_status mg_solver_solve(const mg_solver *s, const mg_real *theta, const mg_con
   batch b = {.s = s, .theta = theta, .z = z, .answers = answers, .warm = warm, .count = count};
   mg_status status = solver_contexts(s, context, contexts, b.contexts);
   if (status == MG_OK) status = parallel_for(count, s->kind->rows_at_once, solve_chunk, &b);
-  if (status == MG_OK && !answers) status = solver_gaps_failure(s, &b.gaps, count);
+  if (status == MG_OK && !answers) status = solver_gaps_failure(s, &b.gaps);
   if (status == MG_OK && report) {
     report->solves += count;
     report->entries += count * s->n;

@@ -105,8 +105,8 @@ mg_status solver_collect(const mg_solver *s, const solver_rows *rows, int64_t mo
 
 /* Solves rows with a scratch of solver_scratch, checking theta first. For estimator/perturb.c. */
 mg_status solver_solve_rows(const mg_solver *s, solver_rows *rows, void *scratch);
-/* MG_NO_SOLUTION with the instances if there are gaps in `solves` answers, else MG_OK. */
-mg_status solver_gaps_failure(const mg_solver *s, const solver_gaps *gaps, int64_t solves);
+/* MG_NO_SOLUTION with the instances if there are gaps, else MG_OK. */
+mg_status solver_gaps_failure(const mg_solver *s, const solver_gaps *gaps);
 
 /* Checks the contexts of a call and puts them in the order of the kind's rows. */
 mg_status solver_contexts(const mg_solver *s, const mg_context *given, int count,

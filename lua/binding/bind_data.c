@@ -299,8 +299,8 @@ static int png_write(lua_State *L) {
 
 /* file_write(path, text) -> true, or nil, message */
 static int file_write(lua_State *L) {
-  const char *path = check_text(L, 1), *text = check_text(L, 2);
-  size_t length = lua_rawlen(L, 2);
+  size_t length;
+  const char *path = check_text(L, 1), *text = check_bytes(L, 2, &length);
   call_begin(L, state_of(L));
   return file_done(L, mg_file_write(path, text, (int64_t)length));
 }

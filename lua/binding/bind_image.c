@@ -3,16 +3,15 @@
 
 /* The list {vertical and horizontal stride, pad, dilation, then groups}. */
 static mg_conv check_conv(lua_State *L, int index) {
-  int64_t list[MG_MAX_AXES];
-  if (check_shape(L, index, list) != 7)
-    raise_message(L, "MG-SHAPE", "conv2d: expected 7 numbers for the window");
+  int list[7];
+  check_ints(L, index, 7, list);
   mg_conv o;
   for (int i = 0; i < 2; i++) {
-    o.stride[i] = (int)list[i];
-    o.pad[i] = (int)list[2 + i];
-    o.dilation[i] = (int)list[4 + i];
+    o.stride[i] = list[i];
+    o.pad[i] = list[2 + i];
+    o.dilation[i] = list[4 + i];
   }
-  o.groups = (int)list[6];
+  o.groups = list[6];
   return o;
 }
 
@@ -63,14 +62,13 @@ static int conv2d_vjp_bias(lua_State *L) {
 
 /* The list {vertical and horizontal kernel, stride, pad}. */
 static mg_pool check_pool(lua_State *L, int index) {
-  int64_t list[MG_MAX_AXES];
-  if (check_shape(L, index, list) != 6)
-    raise_message(L, "MG-SHAPE", "pool2d: expected 6 numbers for the window");
+  int list[6];
+  check_ints(L, index, 6, list);
   mg_pool o;
   for (int i = 0; i < 2; i++) {
-    o.kernel[i] = (int)list[i];
-    o.stride[i] = (int)list[2 + i];
-    o.pad[i] = (int)list[4 + i];
+    o.kernel[i] = list[i];
+    o.stride[i] = list[2 + i];
+    o.pad[i] = list[4 + i];
   }
   return o;
 }

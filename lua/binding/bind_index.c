@@ -84,13 +84,14 @@ static int triangle(lua_State *L) {
 static int permute(lua_State *L) {
   int64_t list[MG_MAX_AXES];
   int order[MG_MAX_AXES], attempts = 0, axes = check_shape(L, 2, list);
+  check_ints(L, 2, axes, order);
   state *S = state_of(L);
   handle *h = handle_new(L, S);
   mg_tensor *x = check_tensor(L, 1);
   if (axes != mg_tensor_axes(x))
     return raise_message(L, "MG-SHAPE", "permute: %d axes named, the tensor has %d", axes,
                          mg_tensor_axes(x));
-  for (int i = 0; i < axes; i++) order[i] = (int)list[i] - 1;
+  for (int i = 0; i < axes; i++) order[i]--;
   do h->tensor = mg_permute(x, order);
   while (handle_again(L, h, &attempts));
   return handle_done(L, S, h);

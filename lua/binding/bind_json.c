@@ -105,10 +105,11 @@ static int finish(lua_State *L, json_box *box) {
 
 /* json_decode(text) -> value, or nil, message */
 static int json_decode(lua_State *L) {
-  const char *text = check_text(L, 1);
+  size_t length;
+  const char *text = check_bytes(L, 1, &length);
   json_box *box = new_box(L);
   call_begin(L, state_of(L));
-  box->value = mg_json_parse(text, (int64_t)lua_rawlen(L, 1));
+  box->value = mg_json_parse(text, (int64_t)length);
   return finish(L, box);
 }
 

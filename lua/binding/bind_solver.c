@@ -6,6 +6,7 @@
 static const char *const SOLVER = "mapgrad.solver";
 static const char *const NOISE = "mapgrad.noise";
 static const char *const WARM = "mapgrad.warm";
+static const char *const MEMO = "mapgrad.memo";
 
 enum { MOST_SETTINGS = 32, MOST_CONTEXTS = 8 };
 
@@ -467,6 +468,85 @@ static int noise_sample(lua_State *L) {
   return 1;
 }
 
+typedef struct memo_box {
+  mg_memo *memo;
+  int64_t key_reals, value_reals;
+} memo_box;
+
+/* memo_new(key_reals, value_reals, most) */
+static int memo_new(lua_State *L) {
+  int64_t key = check_integer(L, 1), value = check_integer(L, 2), most = check_integer(L, 3);
+  memo_box *box = compat_new_userdata(L, sizeof *box);
+  *box = (memo_box){NULL, key, value};
+  luaL_getmetatable(L, MEMO);
+  lua_setmetatable(L, -2);
+  box->memo = mg_memo_new(key, value, most);
+  return box->memo ? 1 : raise_failure(L);
+}
+
+static int memo_free(lua_State *L) {
+  memo_box *box = luaL_checkudata(L, 1, MEMO);
+  mg_memo_free(box->memo);
+  box->memo = NULL;
+  return 0;
+}
+
+/* memo_find(memo, keys, z) fills the rows of z that are known -> list of the numbers of the others */
+static int memo_find(lua_State *L) {
+  memo_box *box = luaL_checkudata(L, 1, MEMO);
+  int64_t count = mg_tensor_size(check_tensor(L, 2)) / box->key_reals;
+  int64_t *missing = compat_new_userdata(L, (size_t)(count ? count : 1) * sizeof *missing);
+  mg_tensor *keys = check_tensor(L, 2), *z = check_tensor(L, 3);
+  expect_size(L, "memo: keys", keys, count, box->key_reals, 1);
+  expect_size(L, "memo: values", z, count, box->value_reals, 1);
+  int64_t misses = mg_memo_find(box->memo, mg_tensor_data(keys), mg_tensor_data(z), count, missing);
+  lua_createtable(L, (int)misses, 0);
+  for (int64_t i = 0; i < misses; i++) {
+    lua_pushnumber(L, (lua_Number)missing[i] + 1);
+    lua_rawseti(L, -2, (int)(i + 1));
+  }
+  return 1;
+}
+
+/* memo_add(memo, keys, rows, answers, z): answers [#rows, n] are those of the rows of keys in the list, and
+ * go to these rows of z, too */
+static int memo_add(lua_State *L) {
+  memo_box *box = luaL_checkudata(L, 1, MEMO);
+  mg_tensor *keys = check_tensor(L, 2), *answers = check_tensor(L, 4), *z = check_tensor(L, 5);
+  int64_t count = mg_tensor_size(keys) / box->key_reals, n = box->value_reals;
+  check_list(L, 3);
+  int64_t rows = (int64_t)lua_rawlen(L, 3);
+  expect_size(L, "memo: keys", keys, count, box->key_reals, 1);
+  expect_size(L, "memo: answers", answers, rows, n, 1);
+  expect_size(L, "memo: z", z, count, n, 1);
+  for (int64_t i = 0; i < rows; i++) {
+    lua_rawgeti(L, 3, (int)(i + 1));
+    int64_t row = check_integer(L, -1) - 1;
+    lua_pop(L, 1);
+    if (row < 0 || row >= count)
+      return raise_message(L, "MG-ARGUMENT", "memo: row %.0f of %.0f", (double)row + 1, (double)count);
+    const mg_real *answer = mg_tensor_data(answers) + i * n;
+    memcpy(mg_tensor_data(z) + row * n, answer, (size_t)n * sizeof *answer);
+    mg_memo_add(box->memo, mg_tensor_data(keys) + row * box->key_reals, answer, 1);
+  }
+  return 0;
+}
+
+/* memo_values(memo) -> a copy of the answers held, [count, value_reals] */
+static int memo_values(lua_State *L) {
+  memo_box *box = luaL_checkudata(L, 1, MEMO);
+  int64_t shape[2] = {mg_memo_count(box->memo), box->value_reals};
+  int attempts = 0;
+  state *S = state_of(L);
+  handle *h = handle_new(L, S);
+  do h->tensor = mg_tensor_new(shape, 2);
+  while (handle_again(L, h, &attempts));
+  handle_done(L, S, h);
+  memcpy(mg_tensor_data(h->tensor), mg_memo_values(box->memo),
+         (size_t)(shape[0] * shape[1]) * sizeof(mg_real));
+  return 1;
+}
+
 /* A type, with a finalizer or NULL. */
 static void open_type(lua_State *L, const char *type, lua_CFunction release) {
   if (luaL_newmetatable(L, type)) {
@@ -489,6 +569,10 @@ void open_solvers(lua_State *L) {
                                        {"solver_is_feasible", solver_is_feasible},
                                        {"solver_count", solver_count},
                                        {"solver_enumerate", solver_enumerate},
+                                       {"memo_new", memo_new},
+                                       {"memo_find", memo_find},
+                                       {"memo_add", memo_add},
+                                       {"memo_values", memo_values},
                                        {"noise_kinds", noise_kinds},
                                        {"noise_new", noise_new},
                                        {"noise_given", noise_given},
@@ -500,5 +584,6 @@ void open_solvers(lua_State *L) {
   open_type(L, SOLVER, solver_free);
   open_type(L, NOISE, noise_free);
   open_type(L, WARM, NULL);
+  open_type(L, MEMO, memo_free);
   open_functions(L, functions);
 }

@@ -103,8 +103,6 @@ static int store_verify(lua_State *L) {
 /* The text at the top of the stack, which a table keeps alive. */
 static const char *pop_name(lua_State *L) {
   const char *name = check_text(L, -1);
-  if (strlen(name) != lua_rawlen(L, -1))
-    raise_message(L, "MG-ARGUMENT", "safetensors: the text '%.40s' has a zero byte", name);
   lua_pop(L, 1);
   return name;
 }

@@ -56,11 +56,14 @@ mg_tensor *check_tensor(lua_State *L, int index);
 mg_tensor *optional_tensor(lua_State *L, int index);
 /* A number, a text, a table; raises otherwise. */
 double check_number(lua_State *L, int index);
-const char *check_text(lua_State *L, int index);
+const char *check_text(lua_State *L, int index); /* without zero bytes */
+const char *check_bytes(lua_State *L, int index, size_t *length);
 void check_list(lua_State *L, int index);
 /* A number without fraction; raises otherwise. */
 int64_t check_integer(lua_State *L, int index);
 int check_int(lua_State *L, int index);
+/* Reads the list of `count` numbers at index; raises otherwise. */
+void check_ints(lua_State *L, int index, int count, int *values);
 /* Reads the list at index into shape[MG_MAX_AXES], returns its length. */
 int check_shape(lua_State *L, int index, int64_t *shape);
 /* Three arguments from index on: seed, name of the stream, position. */

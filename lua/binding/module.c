@@ -127,9 +127,17 @@ double check_number(lua_State *L, int index) {
   return (double)lua_tonumber(L, index);
 }
 
-const char *check_text(lua_State *L, int index) {
+const char *check_bytes(lua_State *L, int index, size_t *length) {
   expect_type(L, index, LUA_TSTRING, "a text");
-  return lua_tostring(L, index);
+  return lua_tolstring(L, index, length);
+}
+
+const char *check_text(lua_State *L, int index) {
+  size_t length;
+  const char *text = check_bytes(L, index, &length);
+  if (strlen(text) != length)
+    raise_message(L, "MG-ARGUMENT", "the text '%.40s' has a zero byte", text);
+  return text;
 }
 
 void check_list(lua_State *L, int index) { expect_type(L, index, LUA_TTABLE, "a table"); }
@@ -151,6 +159,17 @@ int check_int(lua_State *L, int index) {
   if (value < -(1 << 30) || value > 1 << 30)
     return raise_message(L, "MG-ARGUMENT", "%.17g is too large", (double)value);
   return (int)value;
+}
+
+void check_ints(lua_State *L, int index, int count, int *values) {
+  check_list(L, index);
+  if (lua_rawlen(L, index) != (size_t)count)
+    raise_message(L, "MG-SHAPE", "expected %d numbers, got %d", count, (int)lua_rawlen(L, index));
+  for (int i = 0; i < count; i++) {
+    lua_rawgeti(L, index, i + 1);
+    values[i] = check_int(L, -1);
+    lua_pop(L, 1);
+  }
 }
 
 int check_shape(lua_State *L, int index, int64_t *shape) {

@@ -46,7 +46,7 @@ local function join(path, key)
 end
 
 -- A copy of a state in which null stands for tensors, which go to out.tensors under their paths, and
--- for the numbers that JSON lacks, whose names go to out.numbers.
+-- for the numbers that JSON lacks, whose names go to out.numbers; there, too, stand whole floats.
 local function flatten(value, out, path, depth)
   if tensor.is(value) then
     out.tensors[path] = value
@@ -58,6 +58,9 @@ local function flatten(value, out, path, depth)
     and compat.is_integer(value) then
     check.fail("MG-ARGUMENT", "checkpoint.save: %s is %s: integers beyond 2^53 cannot be saved exactly; save a text",
       path, tostring(value))
+  elseif type(value) == "number" and value == math.floor(value) and not compat.is_integer(value) then
+    out.numbers[path] = "float" -- JSON has one type of whole numbers, Lua 5.4 has two
+    return value
   elseif value == data.json.null then
     check.fail("MG-TYPE", "checkpoint.save: %s is null, which cannot be saved", path)
   elseif type(value) ~= "table" then
@@ -86,6 +89,7 @@ local function restore(value, out, path)
     out.used = out.used + 1
     return t
   end
+  if type(value) == "number" and out.numbers[path] == "float" then return value + 0.0 end
   if type(value) ~= "table" then return value end
   for key, entry in pairs(value) do
     local whole, message = restore(entry, out, join(path, key))

@@ -12,7 +12,7 @@ local seed = 0
 local position = {} -- stream -> index of its next draw
 
 --- Starts all streams anew.
--- @param value  integer, 0 .. 2^53
+-- @param value  integer from 0, below 2^53
 function random.seed(value)
   seed = check.value("random.seed", value, check.whole())
   position = {}

@@ -26,9 +26,12 @@ end
 local function find(path, what, list, names)
   local found = {}
   for _, wanted in ipairs(list) do
-    local at = type(wanted) == "number" and names[wanted] and wanted
+    local at, others = type(wanted) == "number" and names[wanted] and wanted, 0
     for i = #names, 1, -1 do
-      if names[i] == wanted then at = i end
+      if names[i] == wanted then at, others = i, others + 1 end
+    end
+    if others > 1 then
+      return nil, ("csv: %s: %s: %d columns are named %s: give the number of one"):format(path, what, others, wanted)
     end
     if not at then
       return nil, ("csv: %s: %s: there is no column %s%s"):format(path, what, tostring(wanted),

@@ -62,7 +62,8 @@ end
 --- The first n rows, or all if there are fewer; they share memory with this set.
 function methods.first(set, n)
   n = check.value("set:first", n, check.count())
-  return set:rows(1, math.min(n, set:count()))
+  local count = math.min(n, set:count())
+  return count > 0 and set:rows(1, count) or set:take {}
 end
 
 --- Some fields alone; they share memory with this set.

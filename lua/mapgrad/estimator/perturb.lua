@@ -21,14 +21,14 @@ end
 -- @param o            options of the layer: solver, noise, samples
 -- @param theta        [batch..., shape]; per_sample: [samples, batch..., shape]
 -- @param context      of the solver
--- @param draw         names the noise
+-- @param draw         names the noise; it also carries what a second solve with it can start from
 -- @param temperature  scale of the noise
 -- @param per_sample   whether theta has a row for each sample
 -- @return z [samples, batch..., shape]
 function perturb.argmax(o, theta, context, draw, temperature, per_sample)
   return o.solver:perturbed_argmax(theta, context, {
     noise = o.noise ~= "none" and o.noise or nil, draw = draw, temperature = temperature, samples = o.samples,
-    per_sample = per_sample,
+    per_sample = per_sample, is_warm = true,
   })
 end
 

@@ -1,5 +1,6 @@
 --- What every solver is and does: batches, contexts, answers, counters.
 local check = require "mapgrad.check"
+local compat = require "mapgrad.compat"
 local core = require "mapgrad.real"
 local show = require "mapgrad.show"
 local tensor = require "mapgrad.tensor"
@@ -9,13 +10,22 @@ local Solver = { __name = "mapgrad.solver", __index = methods }
 
 -- ------------------------------------------------------------------ context
 
+-- Whether the last extents of a shape make up width entries.
+local function ends_with(shape, width)
+  local product = 1
+  for i = #shape, 1, -1 do
+    if product == width then return true end
+    product = product * shape[i]
+  end
+  return product == width
+end
+
 -- One piece of context as a tensor and its number of rows.
 local function context_rows(self, row, place, value, batch)
   local width = self.widths[place] or 0
   local t = tensor.of(value, ("%s: context %s"):format(self.name, row.name))
   local count, shape = t:count(), t:shape()
-  local ends_well = width == 1 or shape[#shape] == width
-  if not ends_well or (count ~= width and count ~= width * batch) then
+  if not ends_with(shape, width) or (count ~= width and count ~= width * batch) then
     check.fail("MG-SHAPE", "%s: context %s has shape %s, expected %d entries for each of %d instances, or once "
       .. "for all", self.name, row.name, show.shape(t:shape()), width, batch)
   end
@@ -102,7 +112,8 @@ end
 --- z = argmax <theta + temperature * noise_s, z> for scores theta, whatever the solver's sense.
 -- @param theta    [batch..., shape], or [samples, batch..., shape] with options.per_sample
 -- @param context  see the solver's help
--- @param options  {noise=, draw=, temperature=, samples=, per_sample=, warm=}
+-- @param options  {noise=, draw=, temperature=, samples=, per_sample=, is_warm=}; is_warm: solves with the same draw
+--   start from each other, by draw.warm
 -- @return z [samples, batch..., shape], not recorded
 function methods.perturbed_argmax(self, theta, context, options)
   local started, o = core.clock(), options
@@ -112,8 +123,9 @@ function methods.perturbed_argmax(self, theta, context, options)
   if self.layer_plan then
     local law = o.noise and o.temperature ~= 0 and o.noise:bound(samples, batch, self.n) or nil
     local draw, list = o.draw, self:contexts(context, batch)
+    if o.is_warm and not draw.warm then draw.warm = core.solver_warm(self.layer_plan, samples * batch) end
     z, solves, repaired = core.perturb_solve(self.layer_plan, law, draw.seed, draw.stream, draw.index,
-      o.temperature, theta.handle, o.per_sample and samples or 1, samples, batch, 0, list, shape, o.warm)
+      o.temperature, theta.handle, o.per_sample and samples or 1, samples, batch, 0, list, shape, draw.warm)
     z = tensor.wrap(z)
   else
     local y = self:perturbed(theta, o.noise, o.draw, o.temperature, samples, o.per_sample)
@@ -130,14 +142,14 @@ function methods.argmax(self, theta, context)
   local started = core.clock()
   theta = tensor.of(theta, self.name)
   local _, batch = self:batch_of(theta)
-  local z, repaired
+  local z, solves, repaired
   if self.plan then
-    z, _, repaired = core.solver_solve(self.plan, theta.handle, self:contexts(context, batch))
+    z, solves, repaired = core.solver_solve(self.plan, theta.handle, self:contexts(context, batch))
     z = tensor.wrap(z)
   else
-    z, _, repaired = self:own_argmax(theta, context)
+    z, solves, repaired = self:own_argmax(theta, context)
   end
-  count(self, core.clock() - started, batch, repaired, batch * self.n)
+  count(self, core.clock() - started, solves, repaired, batch * self.n)
   return z
 end
 
@@ -154,6 +166,11 @@ function methods.objective(self, theta, z)
     list[i] = sum
   end
   return list
+end
+
+--- Compares the solver with enumeration: see solver.verify.
+function methods.verify(self, is_feasible, options)
+  return require "mapgrad.solver.verify"(self, is_feasible, options)
 end
 
 -- x in the sense of scores.
@@ -173,7 +190,8 @@ function methods.solve(self, x, context)
   local theta = as_scores(self, x)
   local _, batch = self:batch_of(theta)
   self:expect_plan "solve"
-  local z, solves, repaired, answers = core.solver_solve(self.plan, theta.handle, self:contexts(context, batch), true)
+  local z, solves, repaired, answers =
+    core.solver_solve(self.plan, theta.handle, self:contexts(context, batch), true)
   count(self, core.clock() - started, solves, repaired, batch * self.n)
   if self.sense == "min" then
     for i = 1, batch do
@@ -187,7 +205,7 @@ end
 -- Refuses what solvers written in Lua do not offer.
 function methods.expect_plan(self, method)
   if not self.plan then
-    check.fail("MG-ARGUMENT", "%s: %s needs a solver of the core, this one is written in Lua", self.name, method)
+    check.fail("MG-ARGUMENT", "%s: %s needs a solver of the core", self.name, method)
   end
 end
 
@@ -201,8 +219,10 @@ function methods.is_feasible(self, z, context)
   local list
   if self.plan then
     list = core.solver_is_feasible(self.plan, z.handle, self:contexts(context, batch))
-  else
+  elseif self.own_is_feasible then
     list = self:own_is_feasible(z, context, batch)
+  else
+    self:expect_plan "is_feasible"
   end
   if #leading == 0 then return list[1] end
   return list
@@ -213,8 +233,12 @@ end
 -- @param most     more solutions than this are an error (default 1,000,000)
 -- @return z [solutions, shape], in a fixed order
 function methods.enumerate(self, context, most)
-  self:expect_plan "enumerate"
   most = check.value(self.name .. ": enumerate: most", most or 1e6, check.count())
+  if self.own_enumerate and self.predicate then
+    local found = self:own_enumerate(context, most)
+    return tensor.from(found):reshape(#found, compat.unpack(self.shape))
+  end
+  self:expect_plan "enumerate"
   local list, shape = self:contexts(context, 1), {}
   shape[1] = core.solver_count(self.plan, list, most)
   for _, extent in ipairs(self.shape) do shape[#shape + 1] = extent end
@@ -229,7 +253,8 @@ Solver.__tostring = function(self)
   local parts = {}
   for _, setting in ipairs(self.settings) do
     local value = setting[2]
-    parts[#parts + 1] = ("%s = %s"):format(setting[1], type(value) == "table" and #value .. " numbers" or tostring(value))
+    local text = type(value) == "table" and #value .. " numbers" or tostring(value)
+    parts[#parts + 1] = ("%s = %s"):format(setting[1], text)
   end
   return ("%s { %s }  sense %s, %s"):format(self.name, table.concat(parts, ", "), self.sense,
     self.exact and "exact" or "not proved optimal")
@@ -243,6 +268,7 @@ return function(fields)
   for _, row in ipairs(fields.context_rows) do fields.context_names[row.name] = true end
   if fields.plan then
     fields.n, fields.constant_sum, fields.widths = core.solver_traits(fields.plan)
+    fields.constant_sum = fields.constant_sum or fields.declared_constant_sum or false
   else
     fields.n = 1
     for _, extent in ipairs(fields.shape) do fields.n = fields.n * extent end

@@ -99,7 +99,9 @@ local function constructor(kind)
 end
 
 -- What is not a kind of the core: a file each.
-local own = { "b_matching", "define", "factored", "multidimensional_knapsack", "program", "verify" }
+local own = {
+  "b_matching", "cached", "command", "define", "factored", "load", "multidimensional_knapsack", "program", "verify",
+}
 
 local kinds, names = {}, { "kinds" }
 for _, name in ipairs(own) do names[#names + 1] = name end

@@ -5,21 +5,23 @@ local core = require "mapgrad.real"
 local show = require "mapgrad.show"
 local tensor = require "mapgrad.tensor"
 
--- All 0/1 lists of length n that the predicate accepts.
-local function feasible_set(n, is_feasible)
-  local found, z = {}, {}
-  local function extend(i)
-    if i > n then
-      local copy = { compat.unpack(z, 1, n) }
-      if is_feasible(copy) then found[#found + 1] = { compat.unpack(z, 1, n) } end
-      return
-    end
-    for bit = 0, 1 do
-      z[i] = bit
-      extend(i + 1)
-    end
+local MOST_TRIED = 20 -- entries of vectors that are tried one by one
+
+-- The solutions as lists: what the predicate accepts of all 0/1 vectors, or what the solver enumerates.
+local function feasible_set(s, is_feasible)
+  if not is_feasible then return s:enumerate():reshape(-1, s.n):to_table() end
+  if s.n > MOST_TRIED then
+    check.fail("MG-ARGUMENT", "solver.verify: n = %d, enumeration goes to %d", s.n, MOST_TRIED)
   end
-  extend(1)
+  local found = {}
+  for number = 2 ^ s.n - 1, 0, -1 do
+    local z, rest = {}, number
+    for i = s.n, 1, -1 do
+      z[i] = rest % 2
+      rest = math.floor(rest / 2)
+    end
+    if is_feasible({ compat.unpack(z, 1, s.n) }) then found[#found + 1] = z end
+  end
   return found
 end
 
@@ -49,30 +51,31 @@ local function trial(n, i)
   return list
 end
 
---- Compares a solver of at most 20 entries with enumeration of its feasible 0/1 vectors.
+--- Compares a small solver with enumeration of its solutions; also s:verify(is_feasible, options).
 -- @param s            solver
--- @param is_feasible  function (list of 0 and 1) -> boolean: the feasible set
+-- @param is_feasible  function (list of 0 and 1) -> boolean: the feasible set, of at most 20 entries; nil: what
+--   s:enumerate() finds
 -- @param options      {trials = 200, costs = false}: costs: try non-negative numbers only
 -- @return the number of trials; an error says what differed
 return function(s, is_feasible, options)
   if check.type_of(s) ~= "mapgrad.solver" then
     check.fail("MG-TYPE", "solver.verify: expected a solver, got a %s", check.type_of(s))
   end
-  check.value("solver.verify: is_feasible", is_feasible, check.callable())
+  if is_feasible ~= nil then check.value("solver.verify: is_feasible", is_feasible, check.callable()) end
   local o = check.options("solver.verify", options, {
     trials = check.count(200), costs = check.flag(s.plan ~= nil and s.sense == "min"),
   })
-  if s.n > 20 then check.fail("MG-ARGUMENT", "solver.verify: n = %d, enumeration goes to 20", s.n) end
-  local set = feasible_set(s.n, is_feasible)
+  local set = feasible_set(s, is_feasible)
   if #set == 0 then check.fail("MG-ARGUMENT", "solver.verify: is_feasible accepts nothing") end
-  local sign = s.sense == "min" and -1 or 1
+  local is_known, sign = {}, s.sense == "min" and -1 or 1
+  for _, z in ipairs(set) do is_known[list_text(z)] = true end
   for i = 1, o.trials do
     local x = trial(s.n, i)
     if o.costs then
       for j = 1, s.n do x[j] = math.abs(x[j]) end
     end
     local z = s(tensor(x):reshape(s.shape)):to_list()
-    if not is_feasible({ compat.unpack(z, 1, s.n) }) then
+    if not is_known[list_text(z)] then
       check.fail("MG-SOLVER", "%s: trial %d: the answer {%s} is not feasible for {%s}", s.name, i,
         list_text(z), list_text(x))
     end

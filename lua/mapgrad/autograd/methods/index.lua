@@ -72,6 +72,7 @@ end
 function methods.flatten(t, first, last)
   if t:axes() == 0 then return t:reshape(1) end
   local i, j = tensor.axis_of(t, first or 1, "flatten") + 1, tensor.axis_of(t, last or -1, "flatten") + 1
+  if i > j then check.fail("MG-ARGUMENT", "flatten: axis %d stands behind axis %d", i, j) end
   local shape, joined = {}, nil
   for axis, extent in ipairs(t:shape()) do
     if axis > i and axis <= j then
