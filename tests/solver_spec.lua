@@ -169,13 +169,14 @@ for _, kind in ipairs(solver.kinds) do
       for _, instance in ipairs(oracle.instances) do
         local s = solver[kind.name](instance.settings)
         local set, seen = oracle.enumerate(instance.settings, instance.context), {}
-        for _, z in ipairs(set) do seen[table.concat(z, " ")] = true end
+        local function key_of(z) return table.concat(tensor(z):to_list(), " ") end
+        for _, z in ipairs(set) do seen[key_of(z)] = true end
         local all = s:enumerate(instance.context)
         local flat = all:reshape(#set, s.n)
         for i, z in ipairs(flat:to_table()) do
-          local key = table.concat(tensor(z):to_list(), " ")
-          assert(seen[table.concat(z, " ")], "not in the oracle's set: " .. key)
-          seen[table.concat(z, " ")] = nil
+          local key = key_of(z)
+          assert(seen[key], "not in the oracle's set: " .. key)
+          seen[key] = nil
           assert.is_true(s:is_feasible(all[i], instance.context))
         end
         assert.is_nil((next(seen)))

@@ -61,7 +61,9 @@ local function program(matrix, fields)
   return fields
 end
 
-local two_knapsacks = program({ { 3, 1, 4, 1, 5, 9 }, { 2, 7, 1, 8, 2, 8 } }, { row_upper = { 11, 14 }, ties = "first" })
+local two_knapsacks = program({ { 3, 1, 4, 1, 5, 9 }, { 2, 7, 1, 8, 2, 8 } }, {
+  row_upper = { 11, 14 }, ties = "first",
+})
 
 return {
   -- Why this kind cannot be tested, or nil.

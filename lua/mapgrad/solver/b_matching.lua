@@ -19,8 +19,8 @@ local function pairs_of(edges, nodes)
   return list
 end
 
---- The b-matching of largest score: a set of edges of a graph that uses each node at most `capacity` times, and at least
--- `least` times. theta [edges] -> z [edges] in {0,1}. An integer program (?solver.program).
+--- The b-matching of largest score: a set of edges of a graph that uses each node at most `capacity` times, and at
+-- least `least` times. theta [edges] -> z [edges] in {0,1}. An integer program (?solver.program).
 -- @param options.nodes       how many
 -- @param options.edges       a list of pairs { u, v }, nodes counted from 1
 -- @param options.capacity    the most edges at a node, a number or one for each (default 1: a matching)
