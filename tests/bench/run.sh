@@ -52,6 +52,8 @@ luajit grid_sp 30 1000 2
 luajit topk 10 1000 1
 luajit topk 100 1000 1
 luajit topk 1000 1000 1
+luajit knapsack_ilp 50 10 1
+luajit knapsack_ilp 50 10 2
 lua5.4 chain 10 1 1
 luajit chain 10 1 1
 lua5.4 chain 10 1 1 nograd
