@@ -340,6 +340,18 @@ describe("a program", function()
     }))
   end)
 
+  it("can be cached, and stand in blocks", function()
+    local p, x = menu()
+    local s = p:solver { theta = x }
+    local theta, context = tensor { { 1, 2, 5, 4 }, { 9, 0, 0, 8 }, { 1, 2, 5, 4 } }, { price = tensor { 10, 10, 9 } }
+    local cached = solver.cached { solver = s }
+    for _ = 1, 2 do assert.same(s(theta, context):to_table(), cached(theta, context):to_table()) end
+    assert.equal(3, cached.hits)
+    local blocks = solver.factored { solver = s, blocks = 3 }
+    assert.same(s(theta):to_table(), blocks(theta):to_table())
+    assert.has_error_matching(function() blocks(theta, { price = 3 }) end, "unknown context 'price'; it takes none")
+  end)
+
   it("says what is wrong, and where", function()
     local p, x = menu()
     local other = solver.program { name = "other" }:variables { n = 2 }

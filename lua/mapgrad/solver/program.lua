@@ -203,12 +203,8 @@ local function core_contexts(self, list, batch)
       end
     end
   end
-  local result = {}
-  for name, bounds in pairs { row_lower = lower, row_upper = upper } do
-    local t = tensor(bounds)
-    result[#result + 1] = { name, t.handle, batch, t }
-  end
-  return result
+  lower, upper = tensor(lower), tensor(upper)
+  return { { "row_lower", lower.handle, batch, lower }, { "row_upper", upper.handle, batch, upper } }
 end
 
 -- A copy, so that the program may grow without touching its solvers.
