@@ -18,7 +18,8 @@ return function(options)
   for _, extent in ipairs(inner.shape) do shape[#shape + 1] = extent end
   return new_solver {
     name = "factored", sense = inner.sense, shape = shape, exact = inner.exact, inner = inner,
-    settings = { { "solver", inner.name }, { "blocks", o.blocks } }, context_rows = inner.core_contexts and {} or inner.context_rows,
+    settings = { { "solver", inner.name }, { "blocks", o.blocks } },
+    context_rows = inner.core_contexts and {} or inner.context_rows,
     plan = core.solver_blocks(inner.plan, o.blocks), layer_plan = core.solver_blocks(inner.layer_plan, o.blocks),
   }
 end
