@@ -1,7 +1,7 @@
 # mapgrad. `make help` lists what there is.
 #
 # Variants: CC=clang, ARCH=x86-64-v3 (default native), DEBUG=1, SANITIZE=address,undefined or thread,
-# LUAS="lua5.4 luajit". Every variant has its own folder of objects.
+# LUAS="lua5.4 luajit". Every variant has its own folder of objects. CBC= leaves integer programs out.
 
 CC ?= gcc
 ifeq ($(origin CC),default)
@@ -15,10 +15,12 @@ ONLY ?=
 TIME ?=
 B ?= build
 
-# Debian packages: to build and run, and to test. The one list of them.
+# Debian packages: to build and run, and to test. The one list of them. Integer programs (g++, coinor-libcbc-dev) are
+# optional.
 PACKAGES_RUN := gcc make pkg-config libc6-dev lua5.4 liblua5.4-dev luajit libluajit-5.1-dev lua-argparse \
   lua-filesystem libopenblas-dev libpng-dev zlib1g-dev libzip-dev libjansson-dev libedit-dev gnuplot-nox
-PACKAGES_TEST := $(PACKAGES_RUN) lua-busted lua-check libcmocka-dev luarocks clang freeciv-data git
+PACKAGES_TEST := $(PACKAGES_RUN) g++ coinor-libcbc-dev lua-busted lua-check libcmocka-dev luarocks clang \
+  freeciv-data git
 PACKAGES_SANITIZE := $(PACKAGES_TEST) libclang-rt-14-dev
 
 comma := ,
@@ -38,11 +40,19 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -
 ifndef LENIENT
 WARNINGS += -Werror
 endif
+# COIN-OR CBC solves integer programs: where it and a C++ compiler are, or with CBC= not at all.
+CXX := $(if $(filter clang%,$(notdir $(CC))),$(patsubst clang%,clang++%,$(CC)),g++)
+CBC ?= $(shell pkg-config --exists cbc 2>/dev/null && command -v $(CXX) 2>/dev/null)
 # No fast-math: infinities and NaN carry meaning. No contraction: the same bits on any machine that has
 # the same BLAS kernels.
 MODE := -std=c11 -D_GNU_SOURCE -fPIC -fno-math-errno -fno-trapping-math -ffp-contract=off -march=$(ARCH)
 C = $(CC) $(MODE) $(OPTIMISE) $(WARNINGS) -Icore -MMD -MP $(CFLAGS_EXTRA)
 LIBS := $(shell pkg-config --libs openblas libpng zlib libzip jansson libedit 2>/dev/null) -lm -lpthread
+# COIN-OR's headers are not ours to warn about.
+CXX_CBC = $(CXX) -std=c++11 $(filter-out -std=%,$(MODE)) $(OPTIMISE) \
+  $(filter-out -Wstrict-prototypes -Wmissing-prototypes,$(WARNINGS)) -Icore -MMD -MP \
+  $(patsubst -I%,-isystem %,$(shell pkg-config --cflags cbc))
+LIBS_CBC = $(shell pkg-config --libs-only-L cbc) -lCbc -lCgl -lOsiClp -lOsi -lClp -lCoinUtils -lstdc++ -lm
 # nodelete: the pool's workers outlive a Lua state that closes.
 LINK = $(CC) -shared -Wl,--version-script=core/exports.map -Wl,-z,relro,-z,now,-z,nodelete $(LINK_EXTRA)
 
@@ -50,7 +60,8 @@ O := $(B)/obj/$(notdir $(CC))$(VARIANT)
 OUT := $(B)$(if $(VARIANT),/$(patsubst -%,%,$(VARIANT)))
 CORE := $(wildcard core/*/*.c)
 BINDING := $(wildcard lua/binding/*.c)
-MODULES := $(foreach l,$(LUAS),$(OUT)/$(l)/mapgrad/core.so $(OUT)/$(l)/mapgrad/core_double.so)
+MODULES := $(foreach l,$(LUAS),$(OUT)/$(l)/mapgrad/core.so $(OUT)/$(l)/mapgrad/core_double.so) \
+  $(foreach l,$(LUAS),$(OUT)/$(l)/mapgrad/cbc.$(if $(CBC),so,none))
 define_float :=
 define_double := -DMG_DOUBLE
 suffix_float :=
@@ -75,6 +86,7 @@ help:
 	@echo 'make docs        reference pages from the sources: comes later'
 	@echo 'make install     to PREFIX=$(PREFIX) (DESTDIR honoured); make uninstall takes it away'
 	@echo 'make clean       remove build/'
+	@echo 'make CBC=        without COIN-OR CBC, that is without integer programs; it is left out where it is missing'
 
 all: modules $(OUT)/mapgrad
 modules: $(MODULES)
@@ -104,6 +116,21 @@ $(OUT)/$(1)/mapgrad/core$(suffix_$(2)).so: $(CORE_$(2)) \
 	@$$(LINK) -o $$@ $$(filter %.o,$$^) $$(LIBS)
 endef
 $(foreach l,$(LUAS),$(foreach r,$(REALS),$(eval $(call module_rules,$(l),$(r)))))
+
+# COIN-OR CBC, the same for any Lua and real; without it, an empty file in place of the module.
+$(O)/cbc_module.o: core/solver/cbc_module.cpp
+	@mkdir -p $(@D)
+	@echo 'c++ $<'
+	@$(CXX_CBC) -c $< -o $@
+$(OUT)/%/mapgrad/cbc.so: $(O)/cbc_module.o core/exports.map
+	@mkdir -p $(@D)
+	@rm -f $(@D)/cbc.none
+	@echo 'ld $@'
+	@$(LINK) -o $@ $< $(LIBS_CBC)
+$(OUT)/%/mapgrad/cbc.none:
+	@mkdir -p $(@D)
+	@rm -f $(@D)/cbc.so
+	@touch $@
 
 # The one file where products and sums are fused, as in BLAS.
 $(O)/%/core/op/tile_product.o: CFLAGS_EXTRA += -ffp-contract=fast
@@ -186,10 +213,11 @@ INST_LUADIR ?= $(DESTDIR)$(RUN_LUADIR)
 INST_BINDIR ?= $(DESTDIR)$(PREFIX)/bin
 LUA_FILES := $(shell find lua/mapgrad -name '*.lua' | sort)
 
-install: $(OUT)/$(LUA)/mapgrad/core.so $(OUT)/$(LUA)/mapgrad/core_double.so
+install: $(foreach f,core.so core_double.so cbc.$(if $(CBC),so,none),$(OUT)/$(LUA)/mapgrad/$(f))
+	@rm -f "$(INST_LIBDIR)/mapgrad/cbc.so"
 	@for f in $(LUA_FILES:lua/%=%); do \
 	  install -D -m 644 lua/$$f "$(INST_LUADIR)/$$f" || exit 1; done
-	@for f in core core_double; do \
+	@for f in core core_double $(if $(CBC),cbc); do \
 	  install -D -m 755 $(OUT)/$(LUA)/mapgrad/$$f.so "$(INST_LIBDIR)/mapgrad/$$f.so" || exit 1; done
 	@mkdir -p "$(INST_BINDIR)"
 	@{ echo '#!/usr/bin/env $(LUA)'; \

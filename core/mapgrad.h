@@ -39,6 +39,8 @@ mg_status mg_last_status(void);
 const char *mg_version(void);
 const char *mg_build(void);
 int mg_real_bytes(void);
+/* Version of COIN-OR CBC, which solves the kind "ilp" and is loaded by this; NULL: built without it. */
+const char *mg_cbc_version(void);
 
 /* ---- memory: 64-byte aligned blocks; freed blocks of 64 bytes and more wait in a cache */
 
@@ -101,7 +103,7 @@ typedef struct mg_setting {
 /* What a kind of solver or noise takes. */
 typedef struct mg_option {
   const char *name;
-  /* "count" "real" "positive" "flag" "choice a|b|c" "list"; a context: how many numbers an instance
+  /* "count" "whole" "real" "positive" "flag" "choice a|b|c" "list"; a context: how many numbers an instance
    * has, as a number, "n" (entries of theta) or the name of a setting */
   const char *form;
   /* the value when absent, or the name of the setting whose value it is; NULL: required (of a context:

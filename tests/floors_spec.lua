@@ -17,12 +17,12 @@ local core_may = {
   estimator = { "base", "tensor", "solver", "noise", "distribution" },
 }
 
--- Library headers that one file alone includes.
+-- Library headers that one file alone includes, or these.
 local one_file = {
   ["cblas.h"] = "core/op/blas.c", ["pthread.h"] = "core/base/parallel.c", ["png.h"] = "core/data/png.c",
   ["zlib.h"] = "core/data/gzip.c", ["zip.h"] = "core/data/npz.c", ["jansson.h"] = "core/data/json.c",
   ["histedit.h"] = "lua/binding/line_edit.c", ["spawn.h"] = "core/base/process.c",
-  ["dlfcn.h"] = "core/solver/function.c",
+  ["dlfcn.h"] = "core/solver/function.c core/solver/cbc.c", ["CbcModel.hpp"] = "core/solver/cbc_module.cpp",
 }
 
 local binding_may = { ["mapgrad.h"] = true, ["binding.h"] = true, ["lua_compat.h"] = true }
@@ -158,7 +158,8 @@ local function library_headers(path, text)
   local bad = {}
   for _, include in ipairs(includes(text)) do
     local only = one_file[include.name]
-    if only and only ~= path then bad[#bad + 1] = path .. " includes " .. include.name end
+    local is_one = only and (" " .. only .. " "):find(" " .. path .. " ", 1, true)
+    if only and not is_one then bad[#bad + 1] = path .. " includes " .. include.name end
   end
   return bad
 end
@@ -270,7 +271,7 @@ end
 
 -- ---------------------------------------------------------------- the tests
 
-local c_files = files("core", "%.[ch]$")
+local c_files = files("core", "%.[ch]p?p?$")
 local binding_files = files("lua/binding", "%.[ch]$")
 local lua_files = files("lua/mapgrad", "%.lua$")
 
@@ -312,7 +313,7 @@ describe("floors", function()
   end)
 
   it("of core hold for every #include", function()
-    assert.same({}, over(files("core", "%.[ch]$"), function(path, text)
+    assert.same({}, over(files("core", "%.[ch]p?p?$"), function(path, text)
       return path:match "^core/[^/]+/" and core_includes(path, text) or {}
     end))
   end)
@@ -337,7 +338,9 @@ describe("floors", function()
       "#include <cblas.h>\n", "#include <pthread.h>\n", "#include <png.h>\n", "#include <zlib.h>\n",
       "#include <zip.h>\n",
     })
-    for name, path in pairs(one_file) do assert.truthy(read(path):find("<" .. name .. ">", 1, true)) end
+    for name, paths in pairs(one_file) do
+      for path in paths:gmatch "%S+" do assert.truthy(read(path):find("<" .. name .. ">", 1, true)) end
+    end
   end)
 
   it("let the binding see mapgrad.h and Lua only", function()

@@ -53,13 +53,6 @@ local function draw_input(s, make, signed)
   return tensor(x):to_list() -- as the reals of this run
 end
 
--- A vector of numbers as a text that integers and reals of the same value share.
-local function key_of(z)
-  local parts = {}
-  for i = 1, #z do parts[i] = ("%g"):format(z[i]) end
-  return table.concat(parts, " ")
-end
-
 local TRIALS = 60 -- of each instance and kind of input, in one batch
 
 -- The solver's shape with leading extents.
@@ -100,6 +93,14 @@ for _, kind in ipairs(solver.kinds) do
       assert(found, "no oracle for " .. kind.name)
     end)
     if not found then return end
+    if oracle.missing and oracle.missing() then
+      pending(oracle.missing())
+      return
+    end
+
+    -- 100,000 instances, 60 of each kind of input, 60 settings; less for kinds that say so
+    local trials = oracle.trials or 100000
+    local each = math.min(TRIALS, math.ceil(trials / 40))
 
     random.seed(7)
     for i, instance in ipairs(oracle.instances) do
@@ -108,9 +109,9 @@ for _, kind in ipairs(solver.kinds) do
       for _, input in ipairs(inputs) do
         it(("equals enumeration on instance %d, %s"):format(i, input[1]), function()
           local rows = {}
-          for t = 1, TRIALS do rows[t] = draw_input(s, input[2], oracle.signed) end
-          local z = s(tensor(rows):reshape(shape_of(s, TRIALS)), instance.context)
-          z = z:reshape(TRIALS, s.n):to_table()
+          for t = 1, each do rows[t] = draw_input(s, input[2], oracle.signed) end
+          local z = s(tensor(rows):reshape(shape_of(s, each)), instance.context)
+          z = z:reshape(each, s.n):to_table()
           for t, x in ipairs(rows) do
             assert(contains(set, z[t]), "not feasible: " .. table.concat(z[t], " "))
             local wanted, got = best(s, x, set), dot(x, z[t])
@@ -122,13 +123,20 @@ for _, kind in ipairs(solver.kinds) do
         end)
       end
       it(("breaks ties as documented on instance %d"):format(i), function()
-        for t = 1, TRIALS do
+        for t = 1, each do
           local x = draw_input(s, function(v) return t == 1 and 0.5 or math.floor(2 * v) end, oracle.signed)
           if s.sense == "min" then -- costs above 0: each trial has few values, hence many ties
             for j = 1, s.n do x[j] = x[j] == 0 and 1 or x[j] end
           end
           local z = s(tensor(x):reshape(s.shape), instance.context):to_list()
-          assert.same(oracle.choose(instance.settings, instance.context, x), z)
+          local wanted = oracle.choose(instance.settings, instance.context, x)
+          if wanted then
+            assert.same(wanted, z)
+          else -- no rule, but always the same one of the best
+            assert.equal(best(s, x, oracle.enumerate(instance.settings, instance.context)), dot(x, z))
+            local again = s(tensor { x, x }:reshape(shape_of(s, 2)), instance.context)
+            assert.same(z, again[2]:to_list())
+          end
         end
       end)
     end
@@ -136,7 +144,7 @@ for _, kind in ipairs(solver.kinds) do
     it("equals enumeration with a context of its own for each instance, and obstacles", function()
       random.seed(8)
       local solved, unsolvable = 0, 0
-      for _ = 1, 60 do
+      for _ = 1, each do
         local settings, draw_context = oracle.draw(integer)
         local s, rows, answers, contexts = solver[kind.name](settings), {}, {}, {}
         for _ = 1, 40 do
@@ -165,7 +173,7 @@ for _, kind in ipairs(solver.kinds) do
         end
         solved = solved + #rows
       end
-      assert(solved >= 500 and (unsolvable > 0 or oracle.solvable or #kind.contexts == 0))
+      assert(solved >= 8 * each and (unsolvable > 0 or oracle.solvable or #kind.contexts == 0))
     end)
 
     it("enumerates the oracle's set, and tells solutions from other vectors", function()
@@ -195,19 +203,19 @@ for _, kind in ipairs(solver.kinds) do
       end
     end)
 
-    it("equals enumeration on a hundred thousand instances", function()
+    it(("equals enumeration on %d instances"):format(trials), function()
       random.seed(11)
-      local each = math.ceil(100000 / #oracle.instances / 4)
+      local count = math.ceil(trials / #oracle.instances / 4)
       for _, instance in ipairs(oracle.instances) do
         local s = solver[kind.name](instance.settings)
         local set = s:enumerate(instance.context)
         local columns = set:reshape(set:size(1), s.n):transpose()
         for round = 1, 4 do
-          local x = tensor.normal({ each, s.n }, "spec")
+          local x = tensor.normal({ count, s.n }, "spec")
           if round == 2 then x = (x * 3):floor() end -- ties
           if round == 3 then x = (x * 4):exp() end -- of very different size
           if s.sense == "min" and not oracle.signed then x = x:abs() end
-          local answers = s:solve(x:reshape(shape_of(s, each)), instance.context)
+          local answers = s:solve(x:reshape(shape_of(s, count)), instance.context)
           local all = x:matmul(columns)
           local best_of_all = (s.sense == "max" and all:max(2) or all:min(2)):to_list()
           local scale = x:abs():max(2):to_list()

@@ -46,6 +46,8 @@ static mg_status check_number(const settings *s, const mg_option *o, const mg_se
   if (!isfinite(v)) expected = "one finite number";
   else if (strcmp(o->form, "count") == 0 && !(v >= 1 && v == floor(v) && v < 0x1p31))
     expected = "an integer from 1";
+  else if (strcmp(o->form, "whole") == 0 && !(v >= 0 && v == floor(v) && v < 0x1p31))
+    expected = "an integer from 0";
   else if (strcmp(o->form, "positive") == 0 && !(v > 0)) expected = "a number above 0";
   else if (strcmp(o->form, "flag") == 0 && v != 0 && v != 1) expected = "0 or 1";
   if (!expected) return MG_OK;

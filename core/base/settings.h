@@ -11,7 +11,7 @@ typedef struct settings {
 } settings;
 
 /* Every name known, none twice, none missing, every value of its option's form; else MG_BAD_ARGUMENT.
- * Forms: "count" an integer >= 1; "real"; "positive" a real > 0; "flag" 0 or 1; "choice a|b" a text;
+ * Forms: "count" an integer >= 1; "whole" one >= 0; "real"; "positive" a real > 0; "flag" 0 or 1; "choice a|b" a text;
  * "list" any number of reals without NaN (preset "": empty). */
 mg_status settings_check(const settings *s);
 

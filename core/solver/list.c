@@ -4,11 +4,11 @@
 #include "solver.h"
 
 extern const solver_kind solver_arborescence, solver_dag_path, solver_graph_path, solver_grid_path,
-    solver_maximum_spanning_tree, solver_min_cost_flow, solver_one_hot, solver_ranking,
+    solver_ilp, solver_maximum_spanning_tree, solver_min_cost_flow, solver_one_hot, solver_ranking,
     solver_sorting, solver_spanning_tree, solver_top_k;
 
 const solver_kind *const solver_list[] = {
     &solver_one_hot, &solver_top_k, &solver_ranking, &solver_sorting, &solver_grid_path,
     &solver_graph_path, &solver_dag_path, &solver_min_cost_flow, &solver_spanning_tree,
-    &solver_maximum_spanning_tree, &solver_arborescence, NULL,
+    &solver_maximum_spanning_tree, &solver_arborescence, &solver_ilp, NULL,
 };

@@ -200,7 +200,7 @@ static int solver_traits(lua_State *L) {
   lua_pushboolean(L, mg_solver_is_constant_sum(s));
   lua_newtable(L);
   for (int i = 0; mg_solver_context_width(s, i) > 0; i++) {
-    lua_pushnumber(L, (lua_Number)mg_solver_context_width(s, i));
+    lua_pushinteger(L, (lua_Integer)mg_solver_context_width(s, i));
     lua_rawseti(L, -2, i + 1);
   }
   return 3;

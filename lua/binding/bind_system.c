@@ -20,6 +20,12 @@ static int info(lua_State *L) {
   return 1;
 }
 
+/* cbc_version() -> version of COIN-OR CBC, nil without it */
+static int cbc_version(lua_State *L) {
+  lua_pushstring(L, mg_cbc_version());
+  return 1;
+}
+
 static int threads(lua_State *L) {
   lua_pushinteger(L, (lua_Integer)mg_threads());
   return 1;
@@ -127,6 +133,7 @@ static int repl_interrupt_end(lua_State *L) {
 
 void open_system(lua_State *L) {
   static const luaL_Reg functions[] = {{"info", info},
+                                       {"cbc_version", cbc_version},
                                        {"threads", threads},
                                        {"threads_set", threads_set},
                                        {"time_limit", time_limit},

@@ -86,7 +86,7 @@ local function kind_text(part, row)
   for i, setting in ipairs(row.settings) do
     names[i] = setting.name
     local form = setting.form:gsub("^choice ", ""):gsub("|", ", ")
-    local preset = setting.preset and ("; default " .. preset_text(setting)) or ""
+    local preset = (setting.preset or "") ~= "" and ("; default " .. preset_text(setting)) or ""
     rows[#rows + 1] = { setting.name, ("%s (%s%s)"):format(setting.doc, form, preset) }
   end
   for _, context in ipairs(row.contexts or {}) do

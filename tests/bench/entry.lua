@@ -136,6 +136,19 @@ function run.arborescence()
   end, check)
 end
 
+-- The knapsack of the peers' programs as an integer program.
+function run.knapsack_ilp()
+  local weights = common.input(44, { n }, function(u) return 1 + math.floor(100 * u) end)
+  local values = common.input(144, { batch, n }, function(u) return u end)
+  local s = mg.solver.multidimensional_knapsack {
+    weights = { weights:to_list() }, capacities = { math.floor(weights:sum():item() / 2) },
+  }
+  local check = product(s(values), values)
+  common.run({ workload = "knapsack_ilp", n = n, batch = batch, variant = "cbc" }, function()
+    s(values):free()
+  end, check)
+end
+
 function run.chain()
   variant = variant or "fwdbwd"
   local x = common.input(14, { n }, function(u) return u end)

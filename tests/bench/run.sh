@@ -72,6 +72,8 @@ luajit mst 200 70 1 complete
 luajit mst 1000 1 1 complete
 luajit arborescence 100 70 1
 luajit arborescence 1000 1 1
+luajit knapsack_ilp 50 10 1
+luajit knapsack_ilp 50 10 2
 lua5.4 chain 10 1 1
 luajit chain 10 1 1
 lua5.4 chain 10 1 1 nograd

@@ -35,6 +35,8 @@ end
 -- What mapgrad can do without: name, how it is found, what its absence costs.
 local function optional_parts(core)
   return {
+    { "COIN-OR CBC", core.cbc_version(),
+      "no solver.ilp and what is made of it; install coinor-libcbc-dev and rebuild" },
     { "gnuplot", first_line "gnuplot --version",
       "no curves; Debian: apt-get install gnuplot-nox" },
     { "line editing", core.edit_line and "libedit" or nil,

@@ -22,7 +22,7 @@ end
 
 -- One piece of context as a tensor and its number of rows.
 local function context_rows(self, row, place, value, batch)
-  local width = self.widths[place]
+  local width = self.widths[place] or 0
   local t = tensor.of(value, ("%s: context %s"):format(self.name, row.name))
   local count, shape = t:count(), t:shape()
   if not ends_with(shape, width) or (count ~= width and count ~= width * batch) then
@@ -62,7 +62,7 @@ function methods.contexts(self, context, batch)
       list[#list + 1] = { row.name, t.handle, rows, t } -- t is kept alive with the list
     end
   end
-  return list
+  return self.core_contexts and self:core_contexts(list, batch) or list
 end
 
 --- Checks that theta ends in the solver's shape.

@@ -4,7 +4,8 @@ local core = require "mapgrad.real"
 local new_solver = require "mapgrad.solver.base"
 
 --- Blocks that the same solver answers one by one, such as 20 groups of one_hot.
--- theta [batch..., blocks, shape of the solver]; contexts have a row for each block.
+-- theta [batch..., blocks, shape of the solver]; contexts have a row for each block
+-- (the named constraints of a program are none here).
 -- @param options.solver  solver of the core
 -- @param options.blocks  how many
 -- @usage local groups = solver.factored { solver = solver.one_hot { n = 20 }, blocks = 20 }
@@ -17,7 +18,8 @@ return function(options)
   for _, extent in ipairs(inner.shape) do shape[#shape + 1] = extent end
   return new_solver {
     name = "factored", sense = inner.sense, shape = shape, exact = inner.exact, inner = inner,
-    settings = { { "solver", inner.name }, { "blocks", o.blocks } }, context_rows = inner.context_rows,
+    settings = { { "solver", inner.name }, { "blocks", o.blocks } },
+    context_rows = inner.core_contexts and {} or inner.context_rows,
     plan = core.solver_blocks(inner.plan, o.blocks), layer_plan = core.solver_blocks(inner.layer_plan, o.blocks),
   }
 end

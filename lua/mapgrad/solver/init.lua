@@ -66,7 +66,7 @@ local function option_rule(setting)
   elseif form == "flag" then
     r = check.flag(preset and preset ~= "0")
   else
-    local make = ({ count = check.count, positive = check.positive, real = check.real })[form]
+    local make = ({ count = check.count, whole = check.whole, positive = check.positive, real = check.real })[form]
     r = make(preset and tonumber(preset))
     if preset and not tonumber(preset) then r = check.optional(r) end
   end
@@ -118,7 +118,10 @@ local function constructor(kind)
 end
 
 -- What is not a kind of the core: a file each.
-local own = { "cached", "command", "define", "factored", "load", "permutation", "verify" }
+local own = {
+  "b_matching", "cached", "command", "define", "factored", "load", "multidimensional_knapsack", "permutation", "program",
+  "verify",
+}
 
 local kinds, names = {}, { "kinds" }
 for _, name in ipairs(own) do names[#names + 1] = name end
