@@ -37,10 +37,10 @@ int64_t tour_search_bytes(int cities);
 mg_status tour_search_solve(int cities, const double *cost, double seconds, void *scratch,
                             int32_t *tour, tour_result *result);
 
-/* A tour by local search: nearest neighbour, 2-opt and or-opt, then kicks. Forbidden edges cost `big`
- * each; returns the tour's cost. */
 int64_t tour_local_bytes(int cities);
-mg_status tour_local_solve(int cities, const double *cost, double big, int kicks, void *scratch,
-                           int32_t *tour);
+/* Improves a tour by local search and then by kicks. cost is finite; near_cost [cities, cities], the
+ * diagonal INFINITY, says which cities are near each other. */
+mg_status tour_local_solve(int cities, const double *cost, const double *near_cost, int kicks,
+                           void *scratch, int32_t *tour);
 
 #endif
