@@ -324,9 +324,8 @@ static int settle_city(search *s, int32_t city) {
   return 1;
 }
 
-/* Settles what follows. 0: there is no tour. */
-static int propagate(search *s) {
-  int good = 1;
+/* Settles what follows; good: 0 if there is no tour already. 0: there is no tour. */
+static int propagate(search *s, int good) {
   while (s->queue_count > 0) {
     int32_t city = s->queue[--s->queue_count];
     s->queued[city] = 0;
@@ -358,7 +357,7 @@ static int decide_edges(search *s, double bound) {
     int32_t e = edge_between(s, 0, t->special[k]);
     if (s->state[e] == FREE) good = require_edge(s, e);
   }
-  return propagate(s) && good;
+  return propagate(s, good);
 }
 
 /* Whether all edges of the tree are still usable. */
@@ -445,7 +444,7 @@ static int enter_child(search *s, const level *l, int child) {
   } else if (child == 2 && l->second >= 0 && s->state[l->second] == LEFT_OUT) {
     good = 0;
   }
-  return propagate(s) && good;
+  return propagate(s, good);
 }
 
 static void search_below(search *s) {
@@ -520,7 +519,7 @@ static void search_root(search *s, double *matrices, void *rest) {
   memset(s->queued, 0, (size_t)s->n);
   for (int32_t v = 0; v < s->n; v++) enqueue(s, v);
   level root;
-  if (!propagate(s) || !open_node(s, NODE_STEPS, &root)) return;
+  if (!propagate(s, 1) || !open_node(s, NODE_STEPS, &root)) return;
   push_level(s, &root);
   search_below(s);
 }
