@@ -19,7 +19,16 @@
 
 typedef enum edge_state { FREE, REQUIRED, LEFT_OUT } edge_state;
 
-enum { ROOT_STEPS = 400, NODE_STEPS = 30, PATIENCE = 8, TICK = 16 };
+enum {
+  ROOT_STEPS = 400,
+  NODE_STEPS = 30,
+  PATIENCE = 8, /* steps without a better bound after which steps are shortened */
+  TICK = 16,
+  EASY_NODES = 200, /* after so many the root is bounded anew, with patience */
+  LONG_STEPS = 500,
+  LONG_PATIENCE = 40,
+  MOST_LONG = 200
+};
 
 /* A node whose children are being searched. */
 typedef struct level {
@@ -50,7 +59,7 @@ typedef struct search {
   double upper, slack, step, cut;
   int32_t *tour; /* of cost upper, if that is finite */
   int has_tour;
-  double root_bound;
+  double root_bound, *root_price; /* [width] */
   double end; /* on the clock; 0: none */
   int64_t ticks;
   mg_status status;
@@ -89,6 +98,7 @@ static int64_t lay_out(search *s, int n, void *scratch, void **tree, void **matr
   s->top = part(&l, 2 * n, reals), s->top_city = part(&l, 2 * n, ints);
   s->levels = part(&l, pairs + 1, (int64_t)sizeof(level));
   s->saved = part(&l, s->saved_levels * (int64_t)(n + TOUR_LANES), reals);
+  s->root_price = part(&l, n + TOUR_LANES, reals);
   return l.bytes;
 }
 
@@ -173,8 +183,9 @@ static void nearest_neighbour(int n, const double *cost, int32_t *tour) {
 
 /* Raises the bound by at most so many steps along slopes; then prices, tree and *bound are the best
  * ones. 1: the node is closed. */
-static int ascend(search *s, int steps, double factor, double *bound) {
+static int ascend(search *s, int steps, int patience, double *bound) {
   tour_tree *t = &s->tree;
+  double factor = 1;
   size_t bytes = (size_t)t->width * sizeof(double);
   int failures = 0;
   *bound = -INFINITY;
@@ -186,7 +197,7 @@ static int ascend(search *s, int steps, double factor, double *bound) {
       *bound = value;
       failures = 0;
       memcpy(t->best_price, t->price, bytes);
-    } else if (++failures == PATIENCE) {
+    } else if (++failures == patience) {
       failures = 0;
       factor *= 0.6;
     }
@@ -415,7 +426,7 @@ static void choose_branch(search *s, level *l) {
 /* Bounds a node. 1: it is open, and *l says how to branch. */
 static int open_node(search *s, int steps, level *l) {
   do {
-    if (ascend(s, steps, 1, &l->bound) || !decide_edges(s, l->bound)) return 0;
+    if (ascend(s, steps, PATIENCE, &l->bound) || !decide_edges(s, l->bound)) return 0;
     if (is_over(s)) return 0;
   } while (!is_tree_usable(s));
   choose_branch(s, l);
@@ -447,7 +458,25 @@ static int enter_child(search *s, const level *l, int child) {
   return propagate(s, good);
 }
 
+/* Leaves the tree of nodes for the root and raises its bound for as long as each stretch of steps lessens
+ * what is missing. Where tours tie without end, as of cities on a line, the bound goes to the best tour
+ * itself, geometrically but slowly; then no branching would ever close. */
+static void restart(search *s) {
+  undo(s, 0);
+  s->depth = 0;
+  memcpy(s->tree.price, s->root_price, (size_t)s->tree.width * sizeof(double));
+  double gap = INFINITY, bound = s->root_bound;
+  for (int i = 0; i < MOST_LONG && s->upper - bound < 0.95 * gap && !is_over(s); i++) {
+    gap = s->upper - bound;
+    if (ascend(s, LONG_STEPS, LONG_PATIENCE, &bound)) return;
+    s->root_bound = fmax(s->root_bound, bound);
+  }
+  level root;
+  if (!is_over(s) && open_node(s, NODE_STEPS, &root)) push_level(s, &root);
+}
+
 static void search_below(search *s) {
+  int64_t nodes = 0;
   while (s->depth > 0 && !is_over(s)) {
     level *top = &s->levels[s->depth - 1], next;
     undo(s, top->mark);
@@ -458,6 +487,7 @@ static void search_below(search *s) {
     int child = --top->children;
     memcpy(s->tree.price, saved_prices(s, s->depth - 1), (size_t)s->tree.width * sizeof(double));
     if (enter_child(s, top, child) && open_node(s, NODE_STEPS, &next)) push_level(s, &next);
+    if (++nodes == EASY_NODES) restart(s);
   }
 }
 
@@ -508,8 +538,9 @@ static void search_root(search *s, double *matrices, void *rest) {
   const tour_tree *t = &s->tree;
   double *finite = matrices, *reduced = matrices + (int64_t)s->n * s->n, bound;
   improve_tour(s, finite, t->cost, 0, rest);
-  if (ascend(s, ROOT_STEPS, 1, &bound)) return;
+  if (ascend(s, ROOT_STEPS, PATIENCE, &bound)) return;
   s->root_bound = bound;
+  memcpy(s->root_price, t->price, (size_t)t->width * sizeof(double));
   if (is_over(s)) return;
   for (int32_t i = 0; i < s->n; i++)
     for (int32_t j = 0; j < s->n; j++) reduced[(int64_t)i * s->n + j] = key_of(t, i, j);
