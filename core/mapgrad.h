@@ -118,7 +118,8 @@ typedef struct mg_kind {
   const char *name;
   const char *sense; /* "max", or "min": a person gives costs, which are minus theta; "" of a noise */
   /* the settings that are the extents of one theta: "n", "rows cols"; "size": one axis of
-   * mg_solver_size entries; "" of a noise */
+   * mg_solver_size entries; "choice=word: n n | size": the former if the setting is that word; "" of a
+   * noise */
   const char *shape;
   const char *doc;
   const mg_option *settings;

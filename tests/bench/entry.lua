@@ -149,6 +149,26 @@ function run.knapsack_ilp()
   end, check)
 end
 
+function run.tsp()
+  local points = common.input(41, { batch, n, 2 }, function(u) return u end):to_table()
+  local costs = {}
+  for b, row in ipairs(points) do
+    local list = {}
+    for i = 1, n do
+      for j = i + 1, n do
+        list[#list + 1] = math.sqrt((row[i][1] - row[j][1]) ^ 2 + (row[i][2] - row[j][2]) ^ 2)
+      end
+    end
+    costs[b] = list
+  end
+  costs = tensor(costs)
+  local tour = mg.solver.tour { cities = n, method = variant }
+  local check = product(tour(costs), costs)
+  common.run({ workload = "tsp", n = n, batch = batch, variant = variant or "unit-square" }, function()
+    tour(costs):free()
+  end, check)
+end
+
 function run.chain()
   variant = variant or "fwdbwd"
   local x = common.input(14, { n }, function(u) return u end)

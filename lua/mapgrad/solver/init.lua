@@ -89,6 +89,13 @@ local function with_rules(options, kind, value)
   return copy
 end
 
+-- The names of a kind's extents: "n", "rows cols", or "setting=word: names | names".
+local function extents(shape, options)
+  local setting, word, named, otherwise = shape:match "^(%S+)=(%S+): (.*) | (.*)$"
+  if not setting then return shape end
+  return options[setting] == word and named or otherwise
+end
+
 local function constructor(kind)
   local rules = option_rules(kind)
   for name in pairs(IN_LAYERS) do
@@ -102,7 +109,7 @@ local function constructor(kind)
     local layer = with_rules(o, kind, function(setting) return o[setting.name] or IN_LAYERS[setting.name] end)
     local shape, settings = {}, {}
     local plan = core.solver_new(kind.name, strict)
-    for name in kind.shape:gmatch "%S+" do
+    for name in extents(kind.shape, o):gmatch "%S+" do
       shape[#shape + 1] = name == "size" and core.solver_traits(plan) or o[name]
     end
     for _, setting in ipairs(kind.settings) do
@@ -119,8 +126,8 @@ end
 
 -- What is not a kind of the core: a file each.
 local own = {
-  "b_matching", "cached", "command", "define", "factored", "load", "multidimensional_knapsack", "permutation", "program",
-  "verify",
+  "b_matching", "cached", "command", "define", "factored", "load", "multidimensional_knapsack", "permutation",
+  "program", "verify",
 }
 
 local kinds, names = {}, { "kinds" }
