@@ -1,0 +1,204 @@
+/* Assignment on a whole matrix: Jonker and Volgenant 1987. Rows are placed by augmenting row reduction,
+ * those left by shortest augmenting paths (Dijkstra without a heap). The inner loops look at a whole row
+ * in vectors. Columns that are taken carry half a quantum in their price, so that a free one comes first
+ * among equals: on integer costs most searches end at once. */
+#include "assignment.h"
+#include "base/interrupt.h"
+
+enum { REDUCTIONS = 4, TICK_CELLS = 1 << 18 };
+
+/* The two least of cost - price in a row, with their columns. */
+typedef struct two_least {
+  value first, second;
+  int64_t first_col, second_col;
+} two_least;
+
+INLINED two_least look(const value *cost, const value *price, int64_t width) {
+  values least = values_all(VALUE_FORBIDDEN), next = least;
+  marks least_at = marks_all(0), next_at = least_at;
+  for (int64_t j = 0; j < width; j += LANES) {
+    const values x = values_at(cost + j) - values_at(price + j);
+    const marks here = marks_all(j), below = x < least, between = x < next;
+    next = values_pick(below, least, values_pick(between, x, next));
+    next_at = marks_pick(below, least_at, marks_pick(between, here, next_at));
+    least = values_pick(below, x, least);
+    least_at = marks_pick(below, here, least_at);
+  }
+  two_least t = {least[0], next[0], least_at[0], next_at[0]};
+  for (int l = 1; l < LANES; l++) {
+    const value x = least[l], y = next[l];
+    const int64_t at = least_at[l] + l, y_at = next_at[l] + l;
+    const int first = x < t.first, second = x < t.second, third = y < t.second;
+    /* of first <= second and x <= y the two least */
+    if (first) {
+      t.second = y < t.first ? y : t.first;
+      t.second_col = y < t.first ? y_at : t.first_col;
+      t.first = x;
+      t.first_col = at;
+    } else if (second) {
+      t.second = x;
+      t.second_col = at;
+    } else if (third) {
+      t.second = y;
+      t.second_col = y_at;
+    }
+  }
+  return t;
+}
+
+INLINED void take(problem *p, int64_t row, int64_t col) {
+  if (p->row_of[col] == UNMATCHED) p->price[col] -= p->scale.half;
+  p->row_of[col] = row;
+  p->col_of[row] = col;
+}
+
+/* Places rows at their best column, whose price falls until it is as good as the second best; a row that
+ * was there goes on. Leaves the rows it could not place in open; their number, or -1: a row has no cell. */
+static int64_t reduce(problem *p) {
+  int64_t left = 0, steps = REDUCTIONS * p->rows;
+  for (int64_t next = 0; next < p->rows; next++) {
+    int64_t row = next;
+    while (row != UNMATCHED) {
+      two_least t = look(p->cost + row * p->width, p->price, p->width);
+      if (p->alone && p->alone[row] <= t.first && p->alone[row] < VALUE_FAR) break;
+      if (t.first >= VALUE_FAR) return -1;
+      const int64_t col = t.first_col, owner = p->row_of[col];
+      value fall = 0;
+      if (t.second < VALUE_FAR && p->row_of[t.second_col] != UNMATCHED) t.second -= p->scale.half;
+      if (owner != UNMATCHED) t.first -= p->scale.half;
+      if (p->alone && p->alone[row] < t.second) t.second = p->alone[row];
+      const value most = true_price(p, col) - p->scale.least;
+      fall = t.second < VALUE_FAR ? t.second - t.first : most;
+      fall = fall < most ? fall : most;
+      if (fall <= 0 && owner != UNMATCHED) {
+        p->open[left++] = row;
+        break;
+      }
+      if (fall > 0) p->price[col] -= fall;
+      if (owner != UNMATCHED) p->col_of[owner] = UNMATCHED;
+      take(p, row, col);
+      row = owner;
+      if (row != UNMATCHED && steps-- <= 0) {
+        p->open[left++] = row;
+        break;
+      }
+    }
+  }
+  return left;
+}
+
+typedef struct nearest {
+  value key;
+  int64_t col;
+} nearest;
+
+/* Offers the cells of a row as ways to their columns; the nearest column of all. */
+INLINED nearest relax(problem *p, int64_t row, value base) {
+  const value *cost = p->cost + row * p->width;
+  const marks here = marks_all(row);
+  values least[2] = {values_all(VALUE_FORBIDDEN), values_all(VALUE_FORBIDDEN)};
+  marks at[2] = {marks_all(0), marks_all(0)};
+  for (int64_t j = 0; j < p->width; j += WIDTH_STEP)
+    for (int h = 0; h < 2; h++) {
+      const int64_t place = j + h * LANES;
+      values *key = (values *)(void *)(p->key + place);
+      marks *from = (marks *)(void *)(p->from + place);
+      const values offer = values_at(cost + place) - values_at(p->price + place) + base;
+      const marks lower = offer < *key;
+      const values now = values_pick(lower, offer, *key);
+      *key = now;
+      *from = marks_pick(lower, here, *from);
+      const marks nearer = now < least[h];
+      least[h] = values_pick(nearer, now, least[h]);
+      at[h] = marks_pick(nearer, marks_all(place), at[h]);
+    }
+  const marks second = least[1] < least[0];
+  least[0] = values_pick(second, least[1], least[0]);
+  at[0] = marks_pick(second, at[1], at[0]);
+  nearest n = {least[0][0], at[0][0]};
+  for (int l = 1; l < LANES; l++)
+    if (least[0][l] < n.key) n = (nearest){least[0][l], at[0][l] + l};
+  return n;
+}
+
+/* Hands columns on along the path that ends in col, so that the row it starts from has one. */
+static void augment(problem *p, int64_t start, int64_t col) {
+  for (;;) {
+    const int64_t row = p->from[col], before = p->col_of[row];
+    take(p, row, col);
+    if (row == start) return;
+    col = before;
+  }
+}
+
+/* Gives the settled columns their prices: those nearer than the end fall. */
+static void settle(problem *p, int64_t count, value end) {
+  for (int64_t k = 0; k < count; k++)
+    p->price[p->done[k]] = p->done_price[k] + (p->done_key[k] - end);
+}
+
+/* Places one row by a shortest augmenting path. */
+static outcome search(problem *p, int64_t start) {
+  const value half = p->scale.half;
+  value base = 0, alone = VALUE_FORBIDDEN;
+  int64_t row = start, alone_row = UNMATCHED, settled = 0;
+  for (int64_t j = 0; j < p->width; j++) p->key[j] = VALUE_FORBIDDEN;
+  for (;;) {
+    const nearest n = relax(p, row, base);
+    if (p->alone && p->alone[row] < VALUE_FAR && base + p->alone[row] < alone) {
+      alone = base + p->alone[row];
+      alone_row = row;
+    }
+    if (alone_row != UNMATCHED && alone <= n.key) {
+      settle(p, settled, alone);
+      const int64_t col = p->col_of[alone_row];
+      p->col_of[alone_row] = UNMATCHED;
+      if (alone_row != start) augment(p, start, col);
+      return SOLVED;
+    }
+    if (n.key >= VALUE_FAR) return settle(p, settled, 0), IMPOSSIBLE;
+    const int64_t owner = p->row_of[n.col];
+    if (owner == UNMATCHED) {
+      settle(p, settled, n.key);
+      augment(p, start, n.col);
+      return SOLVED;
+    }
+    const value key = n.key - half; /* without what makes it look dear */
+    base = key - (cost_at(p, owner, n.col) - (p->price[n.col] + half));
+    p->done[settled] = n.col;
+    p->done_key[settled] = key;
+    p->done_price[settled++] = p->price[n.col];
+    p->price[n.col] = -VALUE_FORBIDDEN; /* no way leads there any more */
+    p->key[n.col] = VALUE_FAR;
+    row = owner;
+    if (settled * p->width % TICK_CELLS < p->width && interrupt_tick() != MG_OK) return STOPPED;
+  }
+}
+
+outcome assignment_dense(problem *p) {
+  for (int64_t i = 0; i < p->rows; i++) p->col_of[i] = UNMATCHED;
+  for (int64_t j = 0; j < p->width; j++) p->row_of[j] = UNMATCHED;
+  const int64_t open = reduce(p);
+  if (open < 0) return IMPOSSIBLE;
+  for (int64_t k = 0; k < open; k++) {
+    const outcome o = search(p, p->open[k]);
+    if (o != SOLVED) return o;
+  }
+  return SOLVED;
+}
+
+void assignment_mark_dense(problem *p) {
+  for (int64_t j = 0; j < p->cols; j++) p->price[j] = true_price(p, j);
+  for (int64_t i = 0; i < p->rows; i++) {
+    const value *cost = p->cost + i * p->width;
+    const int64_t col = p->col_of[i];
+    const value own = col == UNMATCHED ? p->alone[i] : cost[col] - p->price[col];
+    for (int64_t w = 0; w < p->words; w++) {
+      uint64_t bits = 0;
+      const int64_t first = 64 * w, count = p->cols - first < 64 ? p->cols - first : 64;
+      for (int64_t b = 0; b < count; b++)
+        bits |= cost[first + b] - p->price[first + b] == own ? (uint64_t)1 << b : 0;
+      p->tight[i * p->words + w] = bits;
+    }
+  }
+}
