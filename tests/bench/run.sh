@@ -52,6 +52,19 @@ luajit grid_sp 30 1000 2
 luajit topk 10 1000 1
 luajit topk 100 1000 1
 luajit topk 1000 1000 1
+luajit lap 10 1000 1
+luajit lap 50 70 1
+luajit lap 50 70 1 geom
+luajit lap 50 70 1 int
+luajit lap 200 70 1
+luajit lap 200 70 1 geom
+luajit lap 200 70 1 int
+luajit lap 1000 1 1
+luajit lap 1000 1 1 geom
+luajit lap 1000 1 1 int
+luajit lap 2000 1 1
+luajit lap 2000 1 1 geom
+luajit lap 2000 1 1 int
 lua5.4 chain 10 1 1
 luajit chain 10 1 1
 lua5.4 chain 10 1 1 nograd
