@@ -117,6 +117,11 @@ scale assignment_scale(double largest, int64_t rows) {
   return k;
 }
 
+static double larger_size(double largest, mg_real x) {
+  const double size = x < 0 ? -(double)x : (double)x;
+  return size > largest && size < INFINITY ? size : largest;
+}
+
 /* The largest finite number, in size, of theta and the costs of staying unmatched. */
 static double largest_size(const sides *plan, const mg_real *theta, int64_t n, const mg_real *alone) {
   mg_real lanes[16] = {0};
@@ -129,10 +134,9 @@ static double largest_size(const sides *plan, const mg_real *theta, int64_t n, c
     }
   double largest = 0;
   for (; i < n; i++)
-    if (isfinite(theta[i])) largest = fmax(largest, fabs((double)theta[i]));
-  for (int l = 0; l < 16; l++) largest = fmax(largest, (double)lanes[l]);
-  for (i = 0; alone && i < plan->rows; i++)
-    if (isfinite(alone[i])) largest = fmax(largest, fabs((double)alone[i]));
+    largest = larger_size(largest, theta[i]);
+  for (int l = 0; l < 16; l++) largest = larger_size(largest, lanes[l]);
+  for (i = 0; alone && i < plan->rows; i++) largest = larger_size(largest, alone[i]);
   return largest;
 }
 
@@ -189,14 +193,32 @@ static void turn_bits(const problem *p, uint64_t *turned, int64_t words) {
         turned[(64 * w + __builtin_ctzll(bits)) * words + i / 64] |= (uint64_t)1 << i % 64;
 }
 
+/* Whether a square problem of one word has one optimal assignment only: rows that could take no other
+ * column, or only those of such rows, are crossed out until none is left. */
+static int is_forced(const problem *p) {
+  if (!p->is_square) return 0;
+  uint64_t left = 0, before;
+  for (int64_t i = 0; i < p->rows; i++) left |= (uint64_t)1 << p->col_of[i];
+  do {
+    before = left;
+    for (int64_t i = 0; i < p->rows; i++) {
+      const uint64_t own = (uint64_t)1 << p->col_of[i];
+      left &= ~((p->tight[i] & left & ~own) ? 0 : own);
+    }
+  } while (left != before && left);
+  return !left;
+}
+
 static mg_status break_ties(const sides *plan, work *w) {
   problem *p = &w->p;
   ties *t = &w->ties;
-  assignment_mark_dense(p);
+  assignment_true_prices(p);
+  for (int64_t i = 0; i < p->rows; i++) assignment_mark_row(p, i, p->tight + i * p->words);
   t->is_perfect = p->is_square;
   t->tight = p->tight;
   t->col_of = p->col_of;
   t->row_of = p->row_of;
+  if (plan->words == 1 && is_forced(p)) return MG_OK;
   unsigned char *lesser = t->free_row, *larger = t->free_col;
   if (plan->is_turned) {
     turn_bits(p, w->turned, t->words);

@@ -101,8 +101,9 @@ typedef enum outcome { SOLVED, IMPOSSIBLE, STOPPED } outcome;
 
 /* Places all rows at least cost, from the prices given (not yet lowered by half a quantum). */
 outcome assignment_dense(problem *p);
-/* Marks the tight cells of a solved problem. */
-void assignment_mark_dense(problem *p);
+/* After that: prices without the half quantum; then the tight cells of a row, [words]. */
+void assignment_true_prices(problem *p);
+void assignment_mark_row(const problem *p, int64_t row, uint64_t *tight);
 
 /* What ties need to know, in the person's sides. */
 typedef struct ties {

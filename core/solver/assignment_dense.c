@@ -5,6 +5,11 @@
 #include "assignment.h"
 #include "base/interrupt.h"
 
+#define HALVES(v) __builtin_shufflevector(v, v, 2, 3, 0, 1)
+#define NEIGHBOURS(v) __builtin_shufflevector(v, v, 1, 0, 3, 2)
+
+static const marks lane_numbers = {0, 1, 2, 3};
+
 enum { REDUCTIONS = 4, TICK_CELLS = 1 << 18 };
 
 /* The two least of cost - price in a row, with their columns. */
@@ -24,26 +29,22 @@ INLINED two_least look(const value *cost, const value *price, int64_t width) {
     least = values_pick(below, x, least);
     least_at = marks_pick(below, here, least_at);
   }
-  two_least t = {least[0], next[0], least_at[0], next_at[0]};
-  for (int l = 1; l < LANES; l++) {
-    const value x = least[l], y = next[l];
-    const int64_t at = least_at[l] + l, y_at = next_at[l] + l;
-    const int first = x < t.first, second = x < t.second, third = y < t.second;
-    /* of first <= second and x <= y the two least */
-    if (first) {
-      t.second = y < t.first ? y : t.first;
-      t.second_col = y < t.first ? y_at : t.first_col;
-      t.first = x;
-      t.first_col = at;
-    } else if (second) {
-      t.second = x;
-      t.second_col = at;
-    } else if (third) {
-      t.second = y;
-      t.second_col = y_at;
-    }
+  least_at += lane_numbers;
+  next_at += lane_numbers;
+  for (int round = 0; round < 2; round++) { /* with the lanes of the other half, then with the neighbours */
+    const values x = round ? NEIGHBOURS(least) : HALVES(least), y = round ? NEIGHBOURS(next) : HALVES(next);
+    const marks x_at = round ? NEIGHBOURS(least_at) : HALVES(least_at);
+    const marks y_at = round ? NEIGHBOURS(next_at) : HALVES(next_at);
+    const marks below = x < least, better = y < next;
+    const values loser = values_pick(below, least, x), rest = values_pick(better, y, next);
+    const marks loser_at = marks_pick(below, least_at, x_at), rest_at = marks_pick(better, y_at, next_at);
+    const marks between = loser < rest;
+    next = values_pick(between, loser, rest);
+    next_at = marks_pick(between, loser_at, rest_at);
+    least = values_pick(below, x, least);
+    least_at = marks_pick(below, x_at, least_at);
   }
-  return t;
+  return (two_least){least[0], next[0], least_at[0], next_at[0]};
 }
 
 INLINED void take(problem *p, int64_t row, int64_t col) {
@@ -115,10 +116,15 @@ INLINED nearest relax(problem *p, int64_t row, value base) {
   const marks second = least[1] < least[0];
   least[0] = values_pick(second, least[1], least[0]);
   at[0] = marks_pick(second, at[1], at[0]);
-  nearest n = {least[0][0], at[0][0]};
-  for (int l = 1; l < LANES; l++)
-    if (least[0][l] < n.key) n = (nearest){least[0][l], at[0][l] + l};
-  return n;
+  at[0] += lane_numbers;
+  for (int round = 0; round < 2; round++) {
+    const values x = round ? NEIGHBOURS(least[0]) : HALVES(least[0]);
+    const marks x_at = round ? NEIGHBOURS(at[0]) : HALVES(at[0]);
+    const marks below = x < least[0];
+    least[0] = values_pick(below, x, least[0]);
+    at[0] = marks_pick(below, x_at, at[0]);
+  }
+  return (nearest){least[0][0], at[0][0]};
 }
 
 /* Hands columns on along the path that ends in col, so that the row it starts from has one. */
@@ -187,18 +193,20 @@ outcome assignment_dense(problem *p) {
   return SOLVED;
 }
 
-void assignment_mark_dense(problem *p) {
+void assignment_true_prices(problem *p) {
   for (int64_t j = 0; j < p->cols; j++) p->price[j] = true_price(p, j);
-  for (int64_t i = 0; i < p->rows; i++) {
-    const value *cost = p->cost + i * p->width;
-    const int64_t col = p->col_of[i];
-    const value own = col == UNMATCHED ? p->alone[i] : cost[col] - p->price[col];
-    for (int64_t w = 0; w < p->words; w++) {
-      uint64_t bits = 0;
-      const int64_t first = 64 * w, count = p->cols - first < 64 ? p->cols - first : 64;
-      for (int64_t b = 0; b < count; b++)
-        bits |= cost[first + b] - p->price[first + b] == own ? (uint64_t)1 << b : 0;
-      p->tight[i * p->words + w] = bits;
-    }
+}
+
+void assignment_mark_row(const problem *p, int64_t row, uint64_t *tight) {
+  const value *cost = p->cost + row * p->width;
+  const int64_t col = p->col_of[row];
+  const value own = col == UNMATCHED ? p->alone[row] : cost[col] - p->price[col];
+  for (int64_t w = 0; w < p->words; w++) {
+    const int64_t end = 64 * w + 64 < p->width ? 64 * w + 64 : p->width;
+    marks bits = marks_all(0), here = {1, 2, 4, 8};
+    for (int64_t j = 64 * w; j < end; j += LANES, here <<= LANES)
+      bits |= (values_at(cost + j) - values_at(p->price + j) == values_all(own)) & here;
+    bits |= HALVES(bits);
+    tight[w] = (uint64_t)(bits[0] | bits[1]);
   }
 }

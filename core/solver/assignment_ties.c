@@ -40,7 +40,7 @@ static graph split(ties *t) {
 /* Whether row s may leave its column for one that nobody has, or for none. */
 static int leads_to_nobody(const ties *t, int64_t s) {
   if (t->free_row[s] && t->col_of[s] != UNMATCHED) return 1;
-  for (int64_t w = 0; w < t->words && !t->is_perfect; w++)
+  for (int64_t w = 0; w < t->words; w++)
     for (uint64_t bits = t->tight[s * t->words + w]; bits; bits &= bits - 1)
       if (t->row_of[64 * w + __builtin_ctzll(bits)] == UNMATCHED) return 1;
   return 0;
@@ -65,7 +65,7 @@ static void count_arrows(graph *g, int64_t s, int64_t *count, int sign) {
       if (r == s || r == UNMATCHED) continue;
       if ((count[r] += sign) == 0 && sign < 0) g->queue[g->tail++] = r;
     }
-  if (leads_to_nobody(t, s) && (count[g->nobody] += sign) == 0 && sign < 0)
+  if (!t->is_perfect && leads_to_nobody(t, s) && (count[g->nobody] += sign) == 0 && sign < 0)
     g->queue[g->tail++] = g->nobody;
 }
 
@@ -120,7 +120,7 @@ static int search_back(graph *g, int64_t goal) {
     for (int64_t w = 0; col != UNMATCHED && w < g->columns; w++)
       for (uint64_t bits = g->rows_of[col * g->columns + w]; bits; bits &= bits - 1)
         meet(g, 64 * w + __builtin_ctzll(bits), s, goal);
-    if (leads_from_nobody(t, s)) meet(g, g->nobody, s, goal);
+    if (!t->is_perfect && leads_from_nobody(t, s)) meet(g, g->nobody, s, goal);
   }
   return g->head == g->tail;
 }
@@ -148,7 +148,7 @@ static int64_t step_on(graph *g, int64_t s, int64_t goal) {
       const int64_t r = t->row_of[64 * w + __builtin_ctzll(bits)];
       if (r != UNMATCHED && reach(g, r, s, goal)) return r;
     }
-  return leads_to_nobody(t, s) && reach(g, g->nobody, s, goal) ? g->nobody : -1;
+  return !t->is_perfect && leads_to_nobody(t, s) && reach(g, g->nobody, s, goal) ? g->nobody : -1;
 }
 
 /* A way from a node to the goal in path; its length, 0: there is none. `complete`: all nodes that reach
