@@ -8,12 +8,15 @@
 #include "base/interrupt.h"
 #include "base/memory.h"
 
-enum { ALONE = 0 };
+/* From this many cells on a matrix of values would leave the fast caches: costs are read from theta. */
+enum { ALONE = 0, DIRECT_CELLS = 1 << 17 };
 
 typedef struct sides {
   int64_t rows, cols; /* the person's */
   int may_stay;       /* rows may stay unmatched */
   int is_turned;      /* rows of the problem are the person's columns */
+  int is_direct;      /* no matrix of values */
+  int is_copied;      /* but a copy of theta, turned or padded */
   int64_t lesser, larger, width, words;
 } sides;
 
@@ -36,6 +39,8 @@ static mg_status prepare(mg_solver *s, const settings *given) {
   p->width = (p->larger + WIDTH_STEP - 1) / WIDTH_STEP * WIDTH_STEP;
   p->words = (p->larger + 63) / 64;
   s->n = p->rows * p->cols;
+  p->is_direct = sizeof(mg_real) == 4 && s->n >= DIRECT_CELLS;
+  p->is_copied = p->is_direct && (p->is_turned || p->width != p->larger);
   s->is_constant_sum = !p->may_stay;
   s->warm = !p->may_stay && p->rows == p->cols ? p->cols : 0;
   return MG_OK;
@@ -57,6 +62,7 @@ typedef struct work {
   problem p;
   ties ties;
   value *alone;
+  mg_real *copy; /* [rows, width] */
   uint64_t *turned;
 } work;
 
@@ -68,7 +74,8 @@ static int64_t lay_out(const sides *plan, void *scratch, work *w) {
   problem *p = &w->p;
   *w = (work){.p = {.rows = rows, .cols = plan->larger, .width = width, .words = plan->words}};
   p->is_square = rows == plan->larger && !plan->may_stay;
-  p->cost = carve(&c, rows * width * eight);
+  p->cost = plan->is_direct ? NULL : carve(&c, rows * width * eight);
+  w->copy = carve(&c, plan->is_copied ? rows * width * (int64_t)sizeof(mg_real) : 0);
   p->price = carve(&c, width * eight);
   p->key = carve(&c, width * eight);
   p->from = carve(&c, width * eight);
@@ -152,14 +159,32 @@ static void load_costs(const sides *plan, const mg_real *theta, problem *p) {
   }
 }
 
+/* theta with the problem's rows and their padding. */
+static void copy_theta(const sides *plan, const mg_real *theta, const problem *p, mg_real *copy) {
+  const int64_t row_step = plan->is_turned ? 1 : plan->cols, col_step = plan->is_turned ? plan->cols : 1;
+  for (int64_t i = 0; i < p->rows; i++, copy += p->width) {
+    for (int64_t j = 0; j < p->cols; j++) copy[j] = theta[i * row_step + j * col_step];
+    for (int64_t j = p->cols; j < p->width; j++) copy[j] = -(mg_real)INFINITY;
+  }
+}
+
 /* Starts from the least cost of each column. */
 static void reduce_columns(problem *p) {
-  memcpy(p->price, p->cost, (size_t)p->width * sizeof *p->price);
-  for (int64_t i = 1; i < p->rows; i++) {
-    const value *cost = p->cost + i * p->width;
-    for (int64_t j = 0; j < p->width; j++) p->price[j] = cost[j] < p->price[j] ? cost[j] : p->price[j];
+  value *price = p->price;
+  for (int64_t j = 0; j < p->width; j++) price[j] = p->theta ? -VALUE_FORBIDDEN : VALUE_FORBIDDEN;
+  for (int64_t i = 0; i < p->rows && p->theta; i++) {
+    const mg_real *theta = p->theta + i * p->width;
+    for (int64_t j = 0; j < p->width; j++) {
+      const value x = (value)theta[j];
+      price[j] = x > price[j] ? x : price[j];
+    }
   }
-  for (int64_t j = 0; j < p->width; j++) p->price[j] = p->price[j] >= VALUE_FAR ? 0 : p->price[j];
+  for (int64_t j = 0; j < p->width && p->theta; j++) price[j] = value_of(&p->scale, -(double)price[j]);
+  for (int64_t i = 0; i < p->rows && !p->theta; i++) {
+    const value *cost = p->cost + i * p->width;
+    for (int64_t j = 0; j < p->width; j++) price[j] = cost[j] < price[j] ? cost[j] : price[j];
+  }
+  for (int64_t j = 0; j < p->width; j++) price[j] = price[j] >= VALUE_FAR ? 0 : price[j];
 }
 
 /* Starts from the prices of an earlier solve; 0 if there are none. */
@@ -278,7 +303,9 @@ static mg_status solve_one(const mg_solver *s, solver_rows *rows, int64_t row, w
   mg_status status = load_alone(s, rows, row, &alone);
   if (status != MG_OK) return status;
   p->scale = assignment_scale(largest_size(plan, theta, s->n, alone), p->rows);
-  load_costs(plan, theta, p);
+  p->theta = plan->is_copied ? w->copy : plan->is_direct ? theta : NULL;
+  if (plan->is_copied) copy_theta(plan, theta, p, w->copy);
+  else if (!plan->is_direct) load_costs(plan, theta, p);
   p->alone = plan->may_stay ? w->alone : NULL;
   for (int64_t i = 0; plan->may_stay && i < p->rows; i++)
     w->alone[i] = value_of(&p->scale, alone ? (double)alone[i] : 0);

@@ -74,7 +74,8 @@ typedef struct problem {
   int64_t rows, cols, width; /* width: cols up to a multiple of WIDTH_STEP */
   int is_square;             /* every column gets a row: prices may have any sign, else they are <= 0 */
   scale scale;
-  value *cost;         /* [rows, width], padded with forbidden cells */
+  value *cost;         /* [rows, width], padded with forbidden cells; or NULL and */
+  const mg_real *theta; /* [rows, width] minus the costs, padded with -inf, for what is too large to copy */
   const value *alone;  /* [rows] cost of a row without a column, or NULL */
   value *price;        /* [width] of columns; those of taken ones less half a quantum */
   value *key;          /* [width] distances in a search */
@@ -94,7 +95,21 @@ INLINED value true_price(const problem *p, int64_t col) {
   return p->row_of[col] == UNMATCHED ? p->price[col] : p->price[col] + p->scale.half;
 }
 INLINED value cost_at(const problem *p, int64_t row, int64_t col) {
+  if (p->theta) return value_of(&p->scale, -(double)p->theta[row * p->width + col]);
   return p->cost[row * p->width + col];
+}
+
+/* LANES costs of a row from a column on; from_theta: whether p->theta is set. */
+INLINED values costs_at(const problem *p, int64_t place, int from_theta) {
+#ifndef MG_DOUBLE
+  if (from_theta) {
+    typedef mg_real reals __attribute__((vector_size(LANES * sizeof(mg_real)), aligned(sizeof(mg_real))));
+    const reals theta = *(const reals *)(const void *)(p->theta + place);
+    return p->scale.magic - __builtin_convertvector(theta, values) - p->scale.magic;
+  }
+#endif
+  (void)from_theta;
+  return values_at(p->cost + place);
 }
 
 typedef enum outcome { SOLVED, IMPOSSIBLE, STOPPED } outcome;

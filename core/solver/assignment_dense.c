@@ -18,11 +18,12 @@ typedef struct two_least {
   int64_t first_col, second_col;
 } two_least;
 
-INLINED two_least look(const value *cost, const value *price, int64_t width) {
+INLINED two_least look(const problem *p, int64_t row, int from_theta) {
+  const int64_t place = row * p->width;
   values least = values_all(VALUE_FORBIDDEN), next = least;
   marks least_at = marks_all(0), next_at = least_at;
-  for (int64_t j = 0; j < width; j += LANES) {
-    const values x = values_at(cost + j) - values_at(price + j);
+  for (int64_t j = 0; j < p->width; j += LANES) {
+    const values x = costs_at(p, place + j, from_theta) - values_at(p->price + j);
     const marks here = marks_all(j), below = x < least, between = x < next;
     next = values_pick(below, least, values_pick(between, x, next));
     next_at = marks_pick(below, least_at, marks_pick(between, here, next_at));
@@ -60,7 +61,7 @@ static int64_t reduce(problem *p) {
   for (int64_t next = 0; next < p->rows; next++) {
     int64_t row = next;
     while (row != UNMATCHED) {
-      two_least t = look(p->cost + row * p->width, p->price, p->width);
+      two_least t = p->theta ? look(p, row, 1) : look(p, row, 0);
       if (p->alone && p->alone[row] <= t.first && p->alone[row] < VALUE_FAR) break;
       if (t.first >= VALUE_FAR) return -1;
       const int64_t col = t.first_col, owner = p->row_of[col];
@@ -94,8 +95,7 @@ typedef struct nearest {
 } nearest;
 
 /* Offers the cells of a row as ways to their columns; the nearest column of all. */
-INLINED nearest relax(problem *p, int64_t row, value base) {
-  const value *cost = p->cost + row * p->width;
+INLINED nearest relax(problem *p, int64_t row, value base, int from_theta) {
   const marks here = marks_all(row);
   values least[2] = {values_all(VALUE_FORBIDDEN), values_all(VALUE_FORBIDDEN)};
   marks at[2] = {marks_all(0), marks_all(0)};
@@ -104,7 +104,7 @@ INLINED nearest relax(problem *p, int64_t row, value base) {
       const int64_t place = j + h * LANES;
       values *key = (values *)(void *)(p->key + place);
       marks *from = (marks *)(void *)(p->from + place);
-      const values offer = values_at(cost + place) - values_at(p->price + place) + base;
+      const values offer = costs_at(p, row * p->width + place, from_theta) - values_at(p->price + place) + base;
       const marks lower = offer < *key;
       const values now = values_pick(lower, offer, *key);
       *key = now;
@@ -150,7 +150,7 @@ static outcome search(problem *p, int64_t start) {
   int64_t row = start, alone_row = UNMATCHED, settled = 0;
   for (int64_t j = 0; j < p->width; j++) p->key[j] = VALUE_FORBIDDEN;
   for (;;) {
-    const nearest n = relax(p, row, base);
+    const nearest n = p->theta ? relax(p, row, base, 1) : relax(p, row, base, 0);
     if (p->alone && p->alone[row] < VALUE_FAR && base + p->alone[row] < alone) {
       alone = base + p->alone[row];
       alone_row = row;
@@ -197,16 +197,22 @@ void assignment_true_prices(problem *p) {
   for (int64_t j = 0; j < p->cols; j++) p->price[j] = true_price(p, j);
 }
 
-void assignment_mark_row(const problem *p, int64_t row, uint64_t *tight) {
-  const value *cost = p->cost + row * p->width;
+INLINED void mark(const problem *p, int64_t row, uint64_t *tight, int from_theta) {
   const int64_t col = p->col_of[row];
-  const value own = col == UNMATCHED ? p->alone[row] : cost[col] - p->price[col];
+  const value own = col == UNMATCHED ? p->alone[row] : cost_at(p, row, col) - p->price[col];
   for (int64_t w = 0; w < p->words; w++) {
     const int64_t end = 64 * w + 64 < p->width ? 64 * w + 64 : p->width;
     marks bits = marks_all(0), here = {1, 2, 4, 8};
-    for (int64_t j = 64 * w; j < end; j += LANES, here <<= LANES)
-      bits |= (values_at(cost + j) - values_at(p->price + j) == values_all(own)) & here;
+    for (int64_t j = 64 * w; j < end; j += LANES, here <<= LANES) {
+      const values x = costs_at(p, row * p->width + j, from_theta) - values_at(p->price + j);
+      bits |= (x == values_all(own)) & here;
+    }
     bits |= HALVES(bits);
     tight[w] = (uint64_t)(bits[0] | bits[1]);
   }
+}
+
+void assignment_mark_row(const problem *p, int64_t row, uint64_t *tight) {
+  if (p->theta) mark(p, row, tight, 1);
+  else mark(p, row, tight, 0);
 }

@@ -222,7 +222,11 @@ function methods.enumerate(self, context, most)
 end
 
 Solver.__call = function(self, x, context)
-  return self:argmax(as_scores(self, x), context)
+  if self.sense ~= "min" then return self:argmax(x, context) end
+  local scores = as_scores(self, x)
+  local z = self:argmax(scores, context)
+  scores:free() -- as large as z: not left to the collector
+  return z
 end
 
 Solver.__tostring = function(self)
