@@ -8,7 +8,7 @@
 #include "assignment.h"
 #include "base/interrupt.h"
 
-enum { BACKWARD = 24, TICK_STEPS = 1 << 14 }; /* nodes that the backward half expands */
+enum { TICK_STEPS = 1 << 14 };
 
 typedef struct graph {
   ties *t;
@@ -103,12 +103,13 @@ static void meet(graph *g, int64_t s, int64_t onward, int64_t goal) {
   g->queue[g->tail++] = s;
 }
 
-/* Marks nodes that reach the goal, nearest first; 1 if these are all. */
+/* Marks nodes that reach the goal, nearest first, as many as the root of all: then either half has about as
+ * much to do. 1 if these are all. */
 static int search_back(graph *g, int64_t goal) {
   const ties *t = g->t;
   g->head = g->tail = 0;
   meet(g, goal, goal, goal);
-  for (int n = 0; n < BACKWARD && g->head < g->tail; n++) {
+  while (g->tail * g->tail <= g->nobody && g->head < g->tail) {
     const int64_t s = g->queue[g->head++];
     g->steps += g->columns;
     if (s == g->nobody) {
