@@ -1,6 +1,6 @@
-/* Assignment of rows to columns at least cost. What a person gives becomes a problem (assignment.h), whose
- * optimal duals tell which cells are tight; among the assignments of tight cells the lexicographically
- * smallest is the answer. */
+/* Assignment of rows to columns at least cost. What a person gives becomes a problem (assignment.h).
+ * Its optimal duals tell which cells are tight; among the assignments of tight cells the
+ * lexicographically smallest is the answer. */
 #include "assignment.h"
 
 #include <inttypes.h>
@@ -8,7 +8,7 @@
 #include "base/interrupt.h"
 #include "base/memory.h"
 
-/* From this many cells on a matrix of values would leave the fast caches: costs are read from theta. */
+/* From this many cells on a matrix of values leaves the fast caches: costs are read from theta. */
 enum { ALONE = 0, DIRECT_CELLS = 1 << 17 };
 
 typedef struct sides {
@@ -29,7 +29,8 @@ static mg_status prepare(mg_solver *s, const settings *given) {
   p->rows = settings_count(given, "rows");
   p->cols = settings_count(given, "cols");
   if (memory_product(p->rows + WIDTH_STEP, p->cols + WIDTH_STEP) < 0 ||
-      memory_product((p->rows + WIDTH_STEP) * (p->cols + WIDTH_STEP), 4 * (int64_t)sizeof(value)) < 0)
+      memory_product((p->rows + WIDTH_STEP) * (p->cols + WIDTH_STEP), 4 * (int64_t)sizeof(value)) <
+          0)
     return fail(MG_BAD_ARGUMENT, "assignment: %" PRId64 " x %" PRId64 " cells are too many", p->rows,
                 p->cols);
   p->may_stay = settings_count(given, "unmatched") == 1;
@@ -130,7 +131,8 @@ static double larger_size(double largest, mg_real x) {
 }
 
 /* The largest finite number, in size, of theta and the costs of staying unmatched. */
-static double largest_size(const sides *plan, const mg_real *theta, int64_t n, const mg_real *alone) {
+static double largest_size(const sides *plan, const mg_real *theta, int64_t n,
+                           const mg_real *alone) {
   mg_real lanes[16] = {0};
   int64_t i = 0;
   for (; i + 16 <= n; i += 16)
@@ -152,7 +154,8 @@ static void load_costs(const sides *plan, const mg_real *theta, problem *p) {
     value *cost = p->cost + i * p->width;
     const mg_real *from = theta + i * (plan->is_turned ? 1 : plan->cols);
     if (plan->is_turned)
-      for (int64_t j = 0; j < p->cols; j++) cost[j] = value_of(&p->scale, -(double)from[j * plan->cols]);
+      for (int64_t j = 0; j < p->cols; j++)
+        cost[j] = value_of(&p->scale, -(double)from[j * plan->cols]);
     else
       for (int64_t j = 0; j < p->cols; j++) cost[j] = value_of(&p->scale, -(double)from[j]);
     for (int64_t j = p->cols; j < p->width; j++) cost[j] = VALUE_FORBIDDEN;
@@ -161,7 +164,8 @@ static void load_costs(const sides *plan, const mg_real *theta, problem *p) {
 
 /* theta with the problem's rows and their padding. */
 static void copy_theta(const sides *plan, const mg_real *theta, const problem *p, mg_real *copy) {
-  const int64_t row_step = plan->is_turned ? 1 : plan->cols, col_step = plan->is_turned ? plan->cols : 1;
+  const int64_t row_step = plan->is_turned ? 1 : plan->cols;
+  const int64_t col_step = plan->is_turned ? plan->cols : 1;
   for (int64_t i = 0; i < p->rows; i++, copy += p->width) {
     for (int64_t j = 0; j < p->cols; j++) copy[j] = theta[i * row_step + j * col_step];
     for (int64_t j = p->cols; j < p->width; j++) copy[j] = -(mg_real)INFINITY;
@@ -179,7 +183,8 @@ static void reduce_columns(problem *p) {
       price[j] = x > price[j] ? x : price[j];
     }
   }
-  for (int64_t j = 0; j < p->width && p->theta; j++) price[j] = value_of(&p->scale, -(double)price[j]);
+  for (int64_t j = 0; j < p->width && p->theta; j++)
+    price[j] = value_of(&p->scale, -(double)price[j]);
   for (int64_t i = 0; i < p->rows && !p->theta; i++) {
     const value *cost = p->cost + i * p->width;
     for (int64_t j = 0; j < p->width; j++) price[j] = cost[j] < price[j] ? cost[j] : price[j];
@@ -264,11 +269,13 @@ static mg_status break_ties(const sides *plan, work *w) {
 /* ---------------------------------------------------------------- solving */
 
 /* The costs of staying unmatched, checked. */
-static mg_status load_alone(const mg_solver *s, solver_rows *rows, int64_t row, const mg_real **given) {
+static mg_status load_alone(const mg_solver *s, solver_rows *rows, int64_t row,
+                            const mg_real **given) {
   const sides *plan = s->plan;
   *given = solver_context(rows, ALONE, row);
   if (*given && !plan->may_stay)
-    return solver_fail(s, rows, row, MG_BAD_ARGUMENT, "the context unmatched needs the setting unmatched");
+    return solver_fail(s, rows, row, MG_BAD_ARGUMENT,
+                       "the context unmatched needs the setting unmatched");
   for (int64_t i = 0; *given && i < plan->rows; i++)
     if ((*given)[i] == -(mg_real)INFINITY)
       return solver_fail(s, rows, row, MG_BAD_ARGUMENT, "context unmatched is -inf at entry %" PRId64,

@@ -11,6 +11,10 @@
 
 #include "solver.h"
 
+#if !defined __clang__ /* vectors are passed to inlined functions only */
+#pragma GCC diagnostic ignored "-Wpsabi"
+#endif
+
 #define INLINED static inline __attribute__((always_inline))
 
 enum { LANES = 4, WIDTH_STEP = 2 * LANES, UNMATCHED = -1 };
@@ -75,7 +79,7 @@ typedef struct problem {
   int is_square;             /* every column gets a row: prices may have any sign, else they are <= 0 */
   scale scale;
   value *cost;         /* [rows, width], padded with forbidden cells; or NULL and */
-  const mg_real *theta; /* [rows, width] minus the costs, padded with -inf, for what is too large to copy */
+  const mg_real *theta; /* [rows, width] minus the costs, padded with -inf, of large problems */
   const value *alone;  /* [rows] cost of a row without a column, or NULL */
   value *price;        /* [width] of columns; those of taken ones less half a quantum */
   value *key;          /* [width] distances in a search */
@@ -103,7 +107,8 @@ INLINED value cost_at(const problem *p, int64_t row, int64_t col) {
 INLINED values costs_at(const problem *p, int64_t place, int from_theta) {
 #ifndef MG_DOUBLE
   if (from_theta) {
-    typedef mg_real reals __attribute__((vector_size(LANES * sizeof(mg_real)), aligned(sizeof(mg_real))));
+    typedef mg_real reals
+        __attribute__((vector_size(LANES * sizeof(mg_real)), aligned(sizeof(mg_real))));
     const reals theta = *(const reals *)(const void *)(p->theta + place);
     return p->scale.magic - __builtin_convertvector(theta, values) - p->scale.magic;
   }

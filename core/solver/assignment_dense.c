@@ -32,13 +32,15 @@ INLINED two_least look(const problem *p, int64_t row, int from_theta) {
   }
   least_at += lane_numbers;
   next_at += lane_numbers;
-  for (int round = 0; round < 2; round++) { /* with the lanes of the other half, then with the neighbours */
-    const values x = round ? NEIGHBOURS(least) : HALVES(least), y = round ? NEIGHBOURS(next) : HALVES(next);
+  for (int round = 0; round < 2; round++) { /* with the lanes of the other half, then neighbours */
+    const values x = round ? NEIGHBOURS(least) : HALVES(least);
+    const values y = round ? NEIGHBOURS(next) : HALVES(next);
     const marks x_at = round ? NEIGHBOURS(least_at) : HALVES(least_at);
     const marks y_at = round ? NEIGHBOURS(next_at) : HALVES(next_at);
     const marks below = x < least, better = y < next;
     const values loser = values_pick(below, least, x), rest = values_pick(better, y, next);
-    const marks loser_at = marks_pick(below, least_at, x_at), rest_at = marks_pick(better, y_at, next_at);
+    const marks loser_at = marks_pick(below, least_at, x_at);
+    const marks rest_at = marks_pick(better, y_at, next_at);
     const marks between = loser < rest;
     next = values_pick(between, loser, rest);
     next_at = marks_pick(between, loser_at, rest_at);
@@ -54,8 +56,8 @@ INLINED void take(problem *p, int64_t row, int64_t col) {
   p->col_of[row] = col;
 }
 
-/* Places rows at their best column, whose price falls until it is as good as the second best; a row that
- * was there goes on. Leaves the rows it could not place in open; their number, or -1: a row has no cell. */
+/* Places rows at their best column, whose price falls until it is as good as the second best; a row
+ * that was there goes on. Leaves the rows it could not place in open; their number, or -1: a row has no cell. */
 static int64_t reduce(problem *p) {
   int64_t left = 0, steps = REDUCTIONS * p->rows;
   for (int64_t next = 0; next < p->rows; next++) {
@@ -104,7 +106,8 @@ INLINED nearest relax(problem *p, int64_t row, value base, int from_theta) {
       const int64_t place = j + h * LANES;
       values *key = (values *)(void *)(p->key + place);
       marks *from = (marks *)(void *)(p->from + place);
-      const values offer = costs_at(p, row * p->width + place, from_theta) - values_at(p->price + place) + base;
+      const values cost = costs_at(p, row * p->width + place, from_theta);
+      const values offer = cost - values_at(p->price + place) + base;
       const marks lower = offer < *key;
       const values now = values_pick(lower, offer, *key);
       *key = now;

@@ -29,8 +29,8 @@ int64_t assignment_ties_bytes(int64_t rows, int64_t cols) {
 
 static graph split(ties *t) {
   graph g = {.t = t, .nobody = t->rows, .columns = words_of(t->rows)};
-  int64_t *at = t->work, nodes = t->rows + 1, **parts[] = {&g.mark, &g.next,  &g.seen,
-                                                           &g.before, &g.queue, &g.path};
+  int64_t *at = t->work, nodes = t->rows + 1;
+  int64_t **parts[] = {&g.mark, &g.next, &g.seen, &g.before, &g.queue, &g.path};
   for (int i = 0; i < 6; i++, at += nodes) *parts[i] = at;
   g.fixed = (unsigned char *)at;
   g.rows_of = (uint64_t *)(at + nodes);
@@ -103,8 +103,8 @@ static void meet(graph *g, int64_t s, int64_t onward, int64_t goal) {
   g->queue[g->tail++] = s;
 }
 
-/* Marks nodes that reach the goal, nearest first, as many as the root of all: then either half has about as
- * much to do. 1 if these are all. */
+/* Marks nodes that reach the goal, nearest first, as many as the root of all: then either half has
+ * about as much to do. 1 if these are all. */
 static int search_back(graph *g, int64_t goal) {
   const ties *t = g->t;
   g->head = g->tail = 0;
