@@ -169,6 +169,24 @@ function run.tsp()
   end, check)
 end
 
+function run.lap()
+  variant = variant or "uniform"
+  local costs
+  if variant == "geom" then
+    local a = common.input(5, { batch, n, 1, 2 }, function(u) return u end)
+    local b = common.input(6, { batch, 1, n, 2 }, function(u) return u end)
+    local difference = a - b
+    costs = (difference * difference):sum(4):sqrt()
+  else
+    costs = common.input(4, { batch, n, n }, function(u) return variant == "int" and math.floor(100 * u) or u end)
+  end
+  local assign = mg.solver.assignment { rows = n, cols = n }
+  local check = product(assign(costs), costs)
+  common.run({ workload = "lap", n = n, batch = batch, variant = variant }, function()
+    assign(costs):free()
+  end, check)
+end
+
 function run.chain()
   variant = variant or "fwdbwd"
   local x = common.input(14, { n }, function(u) return u end)

@@ -74,6 +74,19 @@ luajit arborescence 100 70 1
 luajit arborescence 1000 1 1
 luajit knapsack_ilp 50 10 1
 luajit knapsack_ilp 50 10 2
+luajit lap 10 1000 1
+luajit lap 50 70 1
+luajit lap 50 70 1 geom
+luajit lap 50 70 1 int
+luajit lap 200 70 1
+luajit lap 200 70 1 geom
+luajit lap 200 70 1 int
+luajit lap 1000 1 1
+luajit lap 1000 1 1 geom
+luajit lap 1000 1 1 int
+luajit lap 2000 1 1
+luajit lap 2000 1 1 geom
+luajit lap 2000 1 1 int
 lua5.4 chain 10 1 1
 luajit chain 10 1 1
 lua5.4 chain 10 1 1 nograd

@@ -246,9 +246,10 @@ function methods.enumerate(self, context, most)
 end
 
 Solver.__call = function(self, x, context)
-  local theta = as_scores(self, x)
-  local z = self:argmax(theta, context)
-  if self.sense == "min" then theta:free() end -- a copy
+  if self.sense ~= "min" then return self:argmax(x, context) end
+  local scores = as_scores(self, x)
+  local z = self:argmax(scores, context)
+  scores:free() -- as large as z: not left to the collector
   return z
 end
 
