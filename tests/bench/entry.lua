@@ -40,6 +40,19 @@ function run.topk()
   end, check)
 end
 
+function run.knapsack()
+  local weights, sum = common.input(44, { n }, function(u) return 1 + math.floor(100 * u) end):to_list(), 0
+  for _, w in ipairs(weights) do sum = sum + w end
+  local values = common.input(144, { batch, n }, function(u)
+    return variant == "equal" and 1 or u -- equal: the search gives up, the table decides
+  end)
+  local pack = mg.solver.knapsack { weights = weights, capacity = math.floor(sum / 2) }
+  local check = product(pack(values), values)
+  common.run({ workload = "knapsack", n = n, batch = batch, variant = variant or "uniform" }, function()
+    pack(values):free()
+  end, check)
+end
+
 function run.chain()
   variant = variant or "fwdbwd"
   local x = common.input(14, { n }, function(u) return u end)
