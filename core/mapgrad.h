@@ -102,7 +102,7 @@ typedef struct mg_setting {
 typedef struct mg_option {
   const char *name;
   /* "count" "real" "positive" "flag" "choice a|b|c" "list"; a context: how many numbers an instance
-   * has, as a number, "n" (entries of theta) or the name of a setting */
+   * has, as a number, "n" (entries of theta) or the settings whose product it is, as "states states" */
   const char *form;
   const char *preset; /* the value when absent; NULL: required (of a context: optional) */
   const char *doc;

@@ -4,7 +4,8 @@
 #include "solver.h"
 
 extern const solver_kind solver_grid_path, solver_one_hot, solver_top_k;
-extern const solver_kind solver_knapsack;
+extern const solver_kind solver_knapsack, solver_chain, solver_chain_edges, solver_scheduling;
 
 const solver_kind *const solver_list[] = {&solver_one_hot,  &solver_top_k, &solver_grid_path,
-                                          &solver_knapsack, NULL};
+                                          &solver_knapsack, &solver_chain, &solver_chain_edges,
+                                          &solver_scheduling, NULL};

@@ -14,7 +14,11 @@ local function context_rows(self, row, place, value, batch)
   local width = self.widths[place]
   local t = tensor.of(value, ("%s: context %s"):format(self.name, row.name))
   local count, shape = t:count(), t:shape()
-  local ends_well = width == 1 or shape[#shape] == width
+  local axis, last = #shape, 1 -- the last axes hold one instance's numbers
+  while axis > 0 and last < width do
+    last, axis = last * shape[axis], axis - 1
+  end
+  local ends_well = last == width
   if not ends_well or (count ~= width and count ~= width * batch) then
     check.fail("MG-SHAPE", "%s: context %s has shape %s, expected %d entries for each of %d instances, or once "
       .. "for all", self.name, row.name, show.shape(t:shape()), width, batch)
