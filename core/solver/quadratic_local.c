@@ -1,7 +1,7 @@
 /* Exchanges for quadratic assignment: two nodes swap places, or one goes to a free place (or, in partial
  * matchings, to none). Descent, and the robust tabu search of Taillard 1991: the best exchange is made even
- * if it costs, and nodes may not go back to a place for a while of random length. The random numbers are
- * the same in each call. */
+ * if it costs, and nodes may not go back to a place for a while of random length; places that were
+ * not tried for long are tried. The random numbers are the same in each call. */
 #include "quadratic.h"
 
 #include <math.h>
@@ -10,10 +10,13 @@
 #include "base/interrupt.h"
 #include "deadline.h"
 
+enum { LONG = 2 }; /* times n^2: steps until a place is due again */
+
 /* An exchange: node i goes to j; node k, if it is there, to where i was. */
 typedef struct move {
   double gain; /* change of cost, or NaN: none yet */
   int64_t i, k, j;
+  int is_overdue; /* goes where nothing like it went for long: before all others */
 } move;
 
 typedef struct walk {
@@ -56,9 +59,9 @@ static double pair_at(const walk *t, int64_t i, int64_t j, int64_t k, int64_t l)
   return tamed(t, quadratic_pair(t->q, i, j, k, l));
 }
 
-/* Whether i may not go to j now; place m stands for none. */
-static int is_tabu(const walk *t, int64_t i, int64_t j) {
-  return t->w->tabu[i * (t->q->m + 1) + (j == QUADRATIC_NONE ? t->q->m : j)] > t->step;
+/* The step until which i may not go to j; place m stands for none. */
+static int32_t *tabu_of(const walk *t, int64_t i, int64_t j) {
+  return &t->w->tabu[i * (t->q->m + 1) + (j == QUADRATIC_NONE ? t->q->m : j)];
 }
 
 /* Takes the move if it is better than the one in *best. */
@@ -68,9 +71,16 @@ static void offer(const walk *t, move *best, int64_t i, int64_t j, int64_t k) {
   if (k >= 0)
     gain += cost_at(t, k, place[i], i) - t->w->own[k] + pair_at(t, i, j, k, place[i]) +
             pair_at(t, i, place[i], k, j);
-  int forbidden = t->step > 0 && is_tabu(t, i, j) && (k < 0 || is_tabu(t, k, place[i]));
-  if (forbidden && !(t->value + gain < t->best)) return;
-  if (isnan(best->gain) || gain < best->gain) *best = (move){gain, i, k, j};
+  int is_overdue = 0;
+  if (t->step > 0) { /* the earlier of the two moments counts */
+    int64_t until = *tabu_of(t, i, j), other = k < 0 ? until : *tabu_of(t, k, place[i]);
+    until = other < until ? other : until;
+    if (until > t->step && !(t->value + gain < t->best)) return;
+    is_overdue = until < t->step - LONG * t->q->n * t->q->n;
+  }
+  if (isnan(best->gain) || is_overdue > best->is_overdue ||
+      (is_overdue == best->is_overdue && gain < best->gain))
+    *best = (move){gain, i, k, j, is_overdue};
 }
 
 static move best_move(const walk *t) {
@@ -99,7 +109,7 @@ static uint64_t draw(walk *t) {
 static void forbid(walk *t, int64_t i) {
   int64_t j = t->w->place[i], n = t->q->n, low = n - n / 10, span = n / 5 + 3;
   int64_t until = t->step + low + (int64_t)(draw(t) % (uint64_t)span);
-  t->w->tabu[i * (t->q->m + 1) + (j == QUADRATIC_NONE ? t->q->m : j)] = (int32_t)until;
+  *tabu_of(t, i, j) = (int32_t)until;
 }
 
 static void apply(walk *t, const move *m) {
@@ -149,7 +159,7 @@ mg_status quadratic_tabu(const quadratic *q, quadratic_room *room, int64_t itera
   memcpy(room->place, room->best, (size_t)q->n * sizeof *room->place);
   walk t = begin(q, room);
   t.best = t.value;
-  memset(room->tabu, 0, (size_t)(q->n * (q->m + 1)) * sizeof *room->tabu);
+  for (int64_t i = 0; i < q->n * (q->m + 1); i++) room->tabu[i] = -(int32_t)i; /* not due all at once */
   for (t.step = 1; t.step <= iterations; t.step++) {
     move m = best_move(&t);
     if (!isnan(m.gain)) apply(&t, &m);

@@ -11,7 +11,7 @@
 #include "base/memory.h"
 #include "deadline.h"
 
-enum { FIRST_NODES = 300, MOST_INNER = 400, TABU_WORK = 100000000, MOST_STEPS = 4000, FEWEST_STEPS = 50 };
+enum { FIRST_NODES = 300, MOST_INNER = 400, NODES_A_STEP = 4, FEWEST_STEPS = 50 };
 #define SLACK 1e-13 /* of rounding, in costs of about 1 */
 
 typedef struct search {
@@ -290,14 +290,15 @@ mg_status quadratic_solve(const quadratic *q, quadratic_room *room, const quadra
   if (status != MG_OK || result->bound == INFINITY) return result->is_proved = 1, status;
   status = search_tree(q, room, first, limits->deadline, result, &is_done);
   if (status == MG_OK && !is_done && !deadline_is_past(limits->deadline)) {
-    double steps = (double)TABU_WORK / ((double)q->n * (double)q->n * (double)q->m);
-    steps = steps > MOST_STEPS ? MOST_STEPS : steps < FEWEST_STEPS ? FEWEST_STEPS : steps;
-    status = quadratic_tabu(q, room, (int64_t)steps, limits->deadline, &result->value);
+    int64_t steps = FEWEST_STEPS + (int64_t)(limits->nodes / NODES_A_STEP);
+    status = quadratic_tabu(q, room, steps, limits->deadline, &result->value);
     if (status == MG_OK && limits->nodes > FIRST_NODES && !deadline_is_past(limits->deadline))
       status = search_tree(q, room, limits->nodes, limits->deadline, result, &is_done);
   }
   result->is_proved = is_done;
   if (is_done) result->bound = result->value;
+  else if (q->quantum > 0) result->bound = ceil(result->bound / q->quantum - 1e-6) * q->quantum;
+  else result->bound -= 10 * SLACK * (double)(q->n * q->n);
   return status;
 }
 
