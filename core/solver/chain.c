@@ -10,7 +10,7 @@
 #include "base/memory.h"
 #include "solver.h"
 
-enum { LANES = 8, TRANSITIONS = 0, TICK_CELLS = 1 << 18 };
+enum { LANES = 4, TRANSITIONS = 0, TICK_CELLS = 1 << 18 };
 
 typedef struct plan {
   int64_t positions, states;
@@ -58,21 +58,41 @@ static chain chain_of(const mg_solver *s, const solver_rows *rows, int64_t row) 
   return (chain){.nodes = theta, .edges = solver_context(rows, TRANSITIONS, row), .factor = 1};
 }
 
+/* Vectors, read from anywhere; all bits of a mask are set where a comparison holds. */
+typedef double lanes __attribute__((vector_size(LANES * sizeof(double)), aligned(sizeof(double)), may_alias));
+typedef mg_real real_lanes
+    __attribute__((vector_size(LANES * sizeof(mg_real)), aligned(sizeof(mg_real)), may_alias));
+typedef int64_t masks __attribute__((vector_size(LANES * sizeof(int64_t))));
+
+/* The larger entries of two vectors. */
+static inline lanes larger(lanes a, lanes b) {
+  masks take = a > b;
+  return (lanes)((take & (masks)a) | (~take & (masks)b));
+}
+
 /* The largest of scores[b] + next[b]; scores NULL: of next[b]. */
 static double largest_sum(const mg_real *scores, const double *next, int64_t states, double factor) {
-  double lanes[LANES], most = -INFINITY;
-  for (int l = 0; l < LANES; l++) lanes[l] = -INFINITY;
+  double most = -INFINITY;
   int64_t b = 0;
-  for (; scores && b + LANES <= states; b += LANES)
-    for (int l = 0; l < LANES; l++) {
-      double sum = scores[b + l] * factor + next[b + l];
-      lanes[l] = sum > lanes[l] ? sum : lanes[l];
+  if (scores && states >= LANES) {
+    lanes found = {-INFINITY, -INFINITY, -INFINITY, -INFINITY}, other = found;
+    for (; b + 2 * LANES <= states; b += 2 * LANES) {
+      const real_lanes *x = (const real_lanes *)(scores + b);
+      const lanes *y = (const lanes *)(next + b);
+      found = larger(__builtin_convertvector(x[0], lanes) * factor + y[0], found);
+      other = larger(__builtin_convertvector(x[1], lanes) * factor + y[1], other);
     }
+    for (; b + LANES <= states; b += LANES)
+      found = larger(__builtin_convertvector(*(const real_lanes *)(scores + b), lanes) * factor +
+                         *(const lanes *)(next + b),
+                     found);
+    found = larger(found, other);
+    for (int l = 0; l < LANES; l++) most = found[l] > most ? found[l] : most;
+  }
   for (; b < states; b++) {
     double sum = (scores ? scores[b] * factor : 0) + next[b];
     most = sum > most ? sum : most;
   }
-  for (int l = 0; l < LANES; l++) most = lanes[l] > most ? lanes[l] : most;
   return most;
 }
 

@@ -389,8 +389,8 @@ static const mg_option options[] = {
     {.name = "nodes",
      .form = "count",
      .preset = "100000",
-     .doc = "nodes of the search tree (with n > 20 nodes of a graph (20 / n)^3 of them), and 4 times the steps "
-            "of the tabu search, then the best assignment so far and a bound"},
+     .doc = "nodes of the search tree (with n > 20 nodes of a graph (20 / n)^3 of them), then the best "
+            "assignment so far and a bound"},
     {.name = "time_limit",
      .form = "real",
      .preset = "0",

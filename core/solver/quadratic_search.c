@@ -11,7 +11,7 @@
 #include "base/memory.h"
 #include "deadline.h"
 
-enum { FIRST_NODES = 300, MOST_INNER = 400, NODES_A_STEP = 4, FEWEST_STEPS = 50 };
+enum { FIRST_NODES = 1000, MOST_INNER = 400, NODES_A_STEP = 4, FEWEST_STEPS = 50, STEPS_A_PAIR = 20 };
 #define SLACK 1e-13 /* of rounding, in costs of about 1 */
 
 typedef struct search {
@@ -290,7 +290,8 @@ mg_status quadratic_solve(const quadratic *q, quadratic_room *room, const quadra
   if (status != MG_OK || result->bound == INFINITY) return result->is_proved = 1, status;
   status = search_tree(q, room, first, limits->deadline, result, &is_done);
   if (status == MG_OK && !is_done && !deadline_is_past(limits->deadline)) {
-    int64_t steps = FEWEST_STEPS + (int64_t)(limits->nodes / NODES_A_STEP);
+    int64_t steps = FEWEST_STEPS + (int64_t)(limits->nodes / NODES_A_STEP), most = STEPS_A_PAIR * q->n * q->m;
+    if (steps > most) steps = most;
     status = quadratic_tabu(q, room, steps, limits->deadline, &result->value);
     if (status == MG_OK && limits->nodes > FIRST_NODES && !deadline_is_past(limits->deadline))
       status = search_tree(q, room, limits->nodes, limits->deadline, result, &is_done);
