@@ -104,7 +104,7 @@ typedef struct mg_setting {
 typedef struct mg_option {
   const char *name;
   /* "count" "whole" "real" "positive" "flag" "choice a|b|c" "list"; a context: how many numbers an instance
-   * has, as a number, "n" (entries of theta) or the name of a setting */
+   * has, as a number, "n" (entries of theta) or the settings whose product it is, as "states states" */
   const char *form;
   /* the value when absent, or the name of the setting whose value it is; NULL: required (of a context:
    * optional) */

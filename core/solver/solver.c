@@ -40,10 +40,15 @@ mg_solver *solver_finish_new(mg_solver *s) {
   return s;
 }
 
-/* The width that a context's form asks for. */
+/* The width that a context's form asks for: a number, "n", or a product of settings. */
 static int64_t form_width(const mg_solver *s, const settings *given, const char *form) {
   if (strcmp(form, "n") == 0) return s->n;
-  return form[0] >= '0' && form[0] <= '9' ? form[0] - '0' : settings_count(given, form);
+  if (form[0] >= '0' && form[0] <= '9') return form[0] - '0';
+  int64_t width = 1;
+  char name[64];
+  for (int used; sscanf(form, "%63s%n", name, &used) == 1; form += used)
+    width *= settings_count(given, name);
+  return width;
 }
 
 mg_solver *mg_solver_new(const char *kind, const mg_setting *values, int count) {

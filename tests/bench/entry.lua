@@ -122,6 +122,51 @@ end
 
 -- n nodes, edges both ways between all, weights as mst; no peer.
 function run.arborescence()
+  end, check)
+end
+
+function run.knapsack()
+  local weights, sum = common.input(44, { n }, function(u) return 1 + math.floor(100 * u) end):to_list(), 0
+  for _, w in ipairs(weights) do sum = sum + w end
+  local values = common.input(144, { batch, n }, function(u)
+    return variant == "equal" and 1 or u -- equal: the search gives up, the table decides
+  end)
+  local pack = mg.solver.knapsack { weights = weights, capacity = math.floor(sum / 2) }
+  local check = product(pack(values), values)
+  common.run({ workload = "knapsack", n = n, batch = batch, variant = variant or "uniform" }, function()
+    pack(values):free()
+  end, check)
+end
+
+-- Chains of n positions; variant: the number of states, 10 if none.
+function run.viterbi()
+  variant = variant or "10"
+  local states = tonumber(variant)
+  local scores = common.input(61, { batch, n, states }, function(u) return u end)
+  local moves = common.input(62, { states, states }, function(u) return u end)
+  local chain = mg.solver.chain { length = n, states = states }
+  local context, sum = { transitions = moves }, 0
+  for _, value in ipairs(chain:solve(scores, context).objective) do sum = sum + value end
+  common.run({ workload = "viterbi", n = n, batch = batch, variant = variant }, function()
+    chain(scores, context):free()
+  end, sum)
+end
+
+-- n intervals of which about ten overlap at any moment.
+function run.schedule()
+  local starts = common.input(63, { n }, function(u) return math.floor(n * u) end):to_list()
+  local ends = common.input(64, { n }, function(u) return 1 + math.floor(20 * u) end):to_list()
+  for i = 1, n do ends[i] = ends[i] + starts[i] end
+  local values = common.input(163, { batch, n }, function(u) return u end)
+  local schedule = mg.solver.scheduling { starts = starts, ends = ends }
+  local check = product(schedule(values), values)
+  common.run({ workload = "schedule", n = n, batch = batch, variant = "uniform" }, function()
+    schedule(values):free()
+  end, check)
+end
+
+-- Matching of two complete graphs of n nodes, every pair of edges with a cost of its own.
+function run.graph_matching()
   local edges = {}
   for i = 1, n do
     for j = 1, n do
@@ -184,6 +229,14 @@ function run.lap()
   local check = product(assign(costs), costs)
   common.run({ workload = "lap", n = n, batch = batch, variant = variant }, function()
     assign(costs):free()
+  end, check)
+end
+
+  local match = mg.solver.quadratic_assignment { nodes_a = n, nodes_b = n, edges_a = edges, edges_b = edges }
+  local costs = common.input(65, { batch, match.n }, function(u) return u end)
+  local check = product(match(costs), costs)
+  common.run({ workload = "graph_matching", n = n, batch = batch, variant = "uniform" }, function()
+    match(costs):free()
   end, check)
 end
 
