@@ -197,8 +197,8 @@ with_files("golden identity/tsp", shared .. "/golden/identity/tsp.json", functio
       for _, row in ipairs(case.per_lambda) do
         local x = tensor(case.distances):watch()
         local layer = mg.estimator.blackbox { solver = s, lambda = row.lambda }
-        local z = layer(x)
-        z:backward(tensor(case.upstream_grad):reshape(z:shape()))
+        local y = layer(x)
+        y:backward(tensor(case.upstream_grad):reshape(y:shape()))
         support.near(row.grad, x.grad, support.is_double and 1e-10 or 1e-5, case.id)
       end
     end)

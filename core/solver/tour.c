@@ -130,18 +130,19 @@ static int scale_costs(const plan *p, double *cost) {
 /* Marks the tour in z. Returns <theta, z>. */
 static double mark_tour(const plan *p, const int32_t *tour, const mg_real *theta, mg_real *z) {
   int64_t n = p->cities;
-  double sum = 0;
+  const double small = sizeof(mg_real) == sizeof(float) ? 1 : 0x1p-12;
+  double sum = 0, part = 0; /* part: of small terms, where the sum passes the largest double on its way */
   for (int64_t place = 0; place < n; place++) {
     int64_t i = tour[place], j = tour[place + 1 < n ? place + 1 : 0];
     int64_t low = i < j ? i : j, high = i < j ? j : i;
     int64_t one = p->is_matrix ? low * n + high : pair_entry(n, low, high), two = high * n + low;
     z[one] = 1;
-    sum += theta[one];
+    sum += theta[one], part += theta[one] * small;
     if (!p->is_matrix) continue;
     z[two] = 1;
-    sum += theta[two];
+    sum += theta[two], part += theta[two] * small;
   }
-  return sum;
+  return isfinite(sum) ? sum : part / small;
 }
 
 static mg_status find_tour(const plan *p, const work *w, tour_result *result) {
