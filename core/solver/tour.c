@@ -86,8 +86,8 @@ static work split(const plan *p, void *scratch) {
 /* Entry of the pair i < j. */
 static int64_t pair_entry(int64_t n, int64_t i, int64_t j) { return i * n - i * (i + 1) / 2 + j - i - 1; }
 
-/* A power of two that brings the largest finite cost to a size of 1 to 2, or as near as it can. */
-static double scale_of(const double *cost, int64_t n) {
+/* The power of two that brings the largest finite cost to a size of 1 to 2. */
+static int scale_of(const double *cost, int64_t n) {
   double largest = 0;
   for (int64_t i = 0; i < n; i++)
     for (int64_t j = 0; j < i; j++) {
@@ -96,7 +96,7 @@ static double scale_of(const double *cost, int64_t n) {
     }
   int exponent;
   frexp(largest, &exponent);
-  return largest > 0 ? ldexp(1, exponent > 1000 ? -1000 : exponent < -1000 ? 1000 : 1 - exponent) : 1;
+  return largest > 0 ? 1 - exponent : 0;
 }
 
 /* cost[i][j] of both orders from theta, INFINITY where forbidden and on the diagonal. Of a matrix half
@@ -115,12 +115,13 @@ static void load_costs(const plan *p, const mg_real *theta, double *cost) {
 }
 
 /* So that sums do not overflow, and for the search, which reckons with costs of about 1. Returns the
- * factor. */
-static double scale_costs(const plan *p, double *cost) {
+ * power of two; its halves are factors that are no infinity. */
+static int scale_costs(const plan *p, double *cost) {
   int64_t n = p->cities;
-  if (p->has_table && sizeof(mg_real) == sizeof(float)) return 1;
-  double scale = scale_of(cost, n);
-  for (int64_t i = 0; i < n * n && scale != 1; i++) cost[i] *= scale;
+  if (p->has_table && sizeof(mg_real) == sizeof(float)) return 0;
+  int scale = scale_of(cost, n);
+  double one = ldexp(1, scale / 2), two = ldexp(1, scale - scale / 2);
+  for (int64_t i = 0; i < n * n && scale != 0; i++) cost[i] = cost[i] * one * two;
   return scale;
 }
 
@@ -129,18 +130,19 @@ static double scale_costs(const plan *p, double *cost) {
 /* Marks the tour in z. Returns <theta, z>. */
 static double mark_tour(const plan *p, const int32_t *tour, const mg_real *theta, mg_real *z) {
   int64_t n = p->cities;
-  double sum = 0;
+  const double small = sizeof(mg_real) == sizeof(float) ? 1 : 0x1p-12;
+  double sum = 0, part = 0; /* part: of small terms, where the sum passes the largest double on its way */
   for (int64_t place = 0; place < n; place++) {
     int64_t i = tour[place], j = tour[place + 1 < n ? place + 1 : 0];
     int64_t low = i < j ? i : j, high = i < j ? j : i;
     int64_t one = p->is_matrix ? low * n + high : pair_entry(n, low, high), two = high * n + low;
     z[one] = 1;
-    sum += theta[one];
+    sum += theta[one], part += theta[one] * small;
     if (!p->is_matrix) continue;
     z[two] = 1;
-    sum += theta[two];
+    sum += theta[two], part += theta[two] * small;
   }
-  return sum;
+  return isfinite(sum) ? sum : part / small;
 }
 
 static mg_status find_tour(const plan *p, const work *w, tour_result *result) {
@@ -155,7 +157,7 @@ static mg_status solve_one(const mg_solver *s, solver_rows *rows, int64_t row, c
   const mg_real *theta = rows->theta + row * s->n;
   mg_real *z = rows->z + row * s->n;
   load_costs(p, theta, w->cost);
-  double scale = scale_costs(p, w->cost);
+  int scale = scale_costs(p, w->cost);
   tour_result result;
   mg_status status = find_tour(p, w, &result);
   if (status != MG_OK) return status;
@@ -166,7 +168,7 @@ static mg_status solve_one(const mg_solver *s, solver_rows *rows, int64_t row, c
                        p->seconds);
   memset(z, 0, (size_t)s->n * sizeof *z);
   double objective = mark_tour(p, w->tour, theta, z);
-  double bound = -result.bound / scale * (p->is_matrix ? 2 : 1);
+  double bound = -ldexp(result.bound, -scale) * (p->is_matrix ? 2 : 1);
   if (result.proved) solver_answer(rows, row, objective);
   else solver_answer_bound(rows, row, objective, bound > objective ? bound : objective);
   return MG_OK;

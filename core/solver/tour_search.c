@@ -57,7 +57,7 @@ typedef struct search {
   double *saved; /* [saved_levels, width] prices */
   int32_t saved_levels;
   double upper, slack, step, cut;
-  int32_t *tour; /* of cost upper, if that is finite */
+  int32_t *tour; /* of cost upper, if has_tour; else upper is more than any costs */
   int has_tour;
   double root_bound, *root_price; /* [width] */
   double end; /* on the clock; 0: none */
@@ -209,8 +209,7 @@ static int ascend(search *s, int steps, int patience, double *bound) {
       return 1;
     }
     if (k % TICK == TICK - 1 && is_over(s)) break;
-    double target = s->upper < INFINITY ? s->upper : *bound + 0.1 * fabs(*bound) + 0.01 * s->n;
-    tour_tree_step(t, factor * (target - value) / square);
+    tour_tree_step(t, factor * (s->upper - value) / square);
   }
   memcpy(t->price, t->best_price, bytes);
   tour_tree_make(t);
@@ -565,7 +564,7 @@ static double bound_of(const search *s) {
 
 mg_status tour_search_solve(int cities, const double *cost, double seconds, void *scratch,
                             int32_t *tour, tour_result *result) {
-  search s = {.upper = INFINITY, .cut = 2.0 * cities + 1, .root_bound = -INFINITY};
+  search s = {.upper = 2.0 * cities + 1, .cut = 2.0 * cities + 1, .root_bound = -INFINITY};
   void *tree, *matrices, *rest;
   lay_out(&s, cities, scratch, &tree, &matrices, &rest);
   s.end = seconds > 0 ? now() + seconds : 0;
