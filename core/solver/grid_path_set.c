@@ -1,6 +1,6 @@
 /* The feasible set of grid_path: the sets of cells that some path between the ends visits, each cell
  * once. Whether a set is one is a search for a Hamiltonian path, hence bounded: is_feasible gives up
- * after MOST_WORK steps (some tenths of a second) and says no. What the solver answers is decided
+ * after MOST_WORK steps (below a second) and says no. What the solver answers is decided
  * without search: its paths have no shortcuts but over cells of cost 0. */
 #include <string.h>
 
@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "grid_path.h"
 
-enum { MOST_WORK = 1 << 26, DIRECTIONS = 8, FIRST_ROOM = 64 };
+enum { MOST_WORK = 1 << 24, DIRECTIONS = 8, FIRST_ROOM = 64 };
 
 /* A walk that is grown and taken back. open[cell]: in the set and not on the walk. */
 typedef struct walk {
@@ -83,9 +83,8 @@ static int degree(const walk *w, int64_t cell) {
 }
 
 /* Whether every open cell can be reached from the cell, not through the goal. */
-static int is_connected(walk *w, int64_t from, int64_t cells) {
+static int is_connected(walk *w, int64_t from) {
   int64_t head = 0, tail = 0;
-  memset(w->seen, 0, (size_t)cells);
   w->queue[tail++] = (int32_t)from;
   while (head < tail) {
     int64_t cell = w->queue[head++];
@@ -96,13 +95,14 @@ static int is_connected(walk *w, int64_t from, int64_t cells) {
       w->queue[tail++] = (int32_t)next;
     }
   }
-  w->work += tail + cells / 16;
+  for (int64_t i = 0; i < tail; i++) w->seen[w->queue[i]] = 0;
+  w->work += tail;
   return tail - 1 == w->left;
 }
 
 /* How many choices the end of the walk has: the places k = degree * 8 + direction below that number.
  * An open cell with at most one way on has to be next; two such cells end the walk. */
-static int choices(walk *w, int64_t cell, int64_t cells) {
+static int choices(walk *w, int64_t cell) {
   int forced = 0, open = 0;
   for (int k = 0; k < w->neighbours; k++) {
     int64_t next = cell + w->offsets[k];
@@ -111,7 +111,7 @@ static int choices(walk *w, int64_t cell, int64_t cells) {
   }
   if (forced > 1) return 0;
   if (forced == 1) return 2 * DIRECTIONS;
-  return open < 2 || is_connected(w, cell, cells) ? (DIRECTIONS + 1) * DIRECTIONS : 0;
+  return open < 2 || is_connected(w, cell) ? (DIRECTIONS + 1) * DIRECTIONS : 0;
 }
 
 /* The next cell from the end of the walk, few ways on first (Warnsdorff 1823), or -1. */
@@ -130,12 +130,12 @@ static int64_t next_choice(walk *w, int64_t cell, int most) {
 }
 
 /* Whether a walk over all open cells ends at the goal. */
-static int has_walk(walk *w, int64_t cells) {
+static int has_walk(walk *w) {
   step(w, w->start);
   while (w->length > 0 && w->work++ < MOST_WORK) {
     int64_t cell = w->path[w->length - 1];
     if (w->left == 0) return cell == w->goal;
-    int64_t next = next_choice(w, cell, choices(w, cell, cells));
+    int64_t next = next_choice(w, cell, choices(w, cell));
     if (next >= 0) step(w, next);
     else step_back(w);
   }
@@ -146,7 +146,7 @@ int grid_is_feasible(const mg_solver *s, const solver_rows *rows, int64_t row, c
   const grid_plan *p = s->plan;
   walk w;
   if (new_walk(s, rows, row, &w) != MG_OK) return 0;
-  int feasible = open_ones(p, z, &w) && colours_fit(p, &w) && has_walk(&w, grid_bordered(p));
+  int feasible = open_ones(p, z, &w) && colours_fit(p, &w) && has_walk(&w);
   memory_free(w.path);
   return feasible;
 }
