@@ -248,6 +248,20 @@ local scenarios = {
     local x = tensor.uniform(7, 5, 4)
     return paths(x):sum():item() + top(x:reshape(7, 20)):sum():item()
   end },
+  { "ranks and trees", function()
+    random.seed(1)
+    local rank, sort = mg.solver.ranking { n = 4 }, mg.solver.sorting { n = 4, values = { 2, 3, 5, 7 } }
+    local graph = { nodes = 4, edges = { { 1, 2 }, { 2, 3 }, { 3, 4 }, { 4, 1 }, { 1, 3 } } }
+    local tree, rooted = mg.solver.spanning_tree(graph), mg.solver.arborescence(graph)
+    local x, y = tensor.uniform(3, 4), tensor.uniform(3, 5)
+    local sum = mg.solver.permutation(rank(x)):get(1, 2, 3) + sort(x):get(2, 1)
+    sum = sum + tree(y):get(1, 2) + rooted(y):get(3, 2)
+    for i, s in ipairs { rank, sort, tree, rooted } do
+      local all = s:enumerate()
+      sum = sum + all:size(1) * 100 ^ i + (s:is_feasible(all[1]) and 0.5 or 0)
+    end
+    return sum
+  end },
   { "a solver in Lua", function()
     local s = mg.solver.define { name = "first", n = 3, solve = function(_, z) z[1] = 1 end }
     return s(tensor.ones(4, 3)):sum():item()

@@ -53,7 +53,7 @@ local function falling(x)
   return order
 end
 
-local sizes = { 1, 2, 31, 32, 33, 100, 255, 256, 257, 300, 1000, 4095, 4096, 4097, 20000 }
+local sizes = { 1, 2, 15, 16, 17, 31, 32, 33, 100, 255, 256, 257, 300, 1000, 4095, 4096, 4097, 20000 }
 
 for _, shape in ipairs(shapes) do
   describe("entries " .. shape[1], function()

@@ -12,7 +12,7 @@
 #include "order.h"
 #include "solver.h"
 
-enum { K = 0, LEAST = 1, MASK = 2, AS_K = -1, PART = 1 << 12 };
+enum { K = 0, LEAST = 1, MASK = 2, AS_K = -1, PART = 1 << 12, FEW = 16 };
 
 #ifdef MG_DOUBLE
 typedef int64_t lane_count;
@@ -40,7 +40,13 @@ static mg_status prepare(mg_solver *s, const settings *given) {
   return MG_OK;
 }
 
-static int64_t scratch_bytes(const mg_solver *s) { return s->n * (int64_t)sizeof(order_key); }
+/* Of few entries all ranks are counted. */
+static int is_few(const mg_solver *s) { return s->n <= FEW; }
+
+static int64_t scratch_bytes(const mg_solver *s) {
+  if (is_few(s)) return 2 * FEW * (int64_t)sizeof(mg_real) + order_ranks_bytes(s->n);
+  return s->n * (int64_t)sizeof(order_key);
+}
 
 /* How many keys of entries that may be taken there are, and the range they are in. */
 typedef struct span {
@@ -119,6 +125,37 @@ static void mark(const order_key *keys, int64_t n, int64_t k, span s, mg_real *z
     }
 }
 
+/* The k of the few entries; least <= k. Returns how many are allowed: fewer than `least` are not marked. */
+static int64_t solve_few(const mg_real *theta, const mg_real *mask, int64_t n, int64_t least, int64_t k,
+                         mg_real *scratch, mg_real *z) {
+  mg_real *costs = scratch, *ranks = scratch + FEW;
+  int32_t allowed = 0, above = 0;
+  for (int64_t i = 0; i < n; i++) {
+    costs[i] = mask && mask[i] == 0 ? INFINITY : -theta[i];
+    allowed += costs[i] < INFINITY;
+    above += costs[i] < 0;
+  }
+  if (allowed < least) return allowed;
+  if (least < k) k = above < least ? least : above < k ? above : k;
+  order_ranks(costs, n, ranks, scratch + 2 * FEW); /* few: never interrupted */
+  for (int64_t i = 0; i < n; i++) z[i] = ranks[i] < (mg_real)k ? (mg_real)1 : 0;
+  return allowed;
+}
+
+/* The same for any number of entries. */
+static int64_t solve_many(const mg_real *theta, const mg_real *mask, int64_t n, int64_t least, int64_t k,
+                          order_key *keys, mg_real *z) {
+  span allowed = fill_keys(theta, mask, n, keys);
+  if (allowed.count < least) return allowed.count;
+  if (least < k) {
+    int64_t above = count_from(keys, n, order_key_of(0) + 1);
+    k = above < least ? least : above < k ? above : k;
+  }
+  if (k > 0) mark(keys, n, k, allowed, z);
+  else memset(z, 0, (size_t)n * sizeof *z);
+  return allowed.count;
+}
+
 /* A count of the instance, or the setting; -2 if it is no integer in 0..most. */
 static int64_t count_of(const mg_real *given, int64_t setting, int64_t most) {
   if (!given) return setting;
@@ -146,22 +183,17 @@ static mg_status bounds_of(const mg_solver *s, const solver_rows *rows, int64_t 
   return MG_OK;
 }
 
-static mg_status solve_one(const mg_solver *s, solver_rows *rows, int64_t row, order_key *keys) {
-  const mg_real *theta = rows->theta + row * s->n;
+static mg_status solve_one(const mg_solver *s, solver_rows *rows, int64_t row, void *scratch) {
+  const mg_real *theta = rows->theta + row * s->n, *mask = solver_context(rows, MASK, row);
   mg_real *z = rows->z + row * s->n;
   int64_t least, k;
   mg_status status = bounds_of(s, rows, row, &least, &k);
   if (status != MG_OK) return status;
-  span allowed = fill_keys(theta, solver_context(rows, MASK, row), s->n, keys);
-  if (allowed.count < least)
-    return solver_none(s, rows, row, "%" PRId64 " entries are allowed, %s = %" PRId64, allowed.count,
+  int64_t allowed = is_few(s) ? solve_few(theta, mask, s->n, least, k, scratch, z)
+                              : solve_many(theta, mask, s->n, least, k, scratch, z);
+  if (allowed < least)
+    return solver_none(s, rows, row, "%" PRId64 " entries are allowed, %s = %" PRId64, allowed,
                        least == k ? "k" : "least", least);
-  if (least < k) {
-    int64_t above = count_from(keys, s->n, order_key_of(0) + 1);
-    k = above < least ? least : above < k ? above : k;
-  }
-  if (k > 0) mark(keys, s->n, k, allowed, z);
-  else memset(z, 0, (size_t)s->n * sizeof *z);
   double sum = 0;
   for (int64_t i = 0; rows->answers && i < s->n; i++)
     if (z[i] != 0) sum += theta[i];
