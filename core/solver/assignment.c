@@ -456,8 +456,9 @@ const solver_kind solver_assignment = {
                     "cols], of any sign -> z [rows, cols], 1 where matched. Every one of the smaller "
                     "side is matched; with unmatched = true a row may stay without, at a cost that "
                     "counts in the objective. inf is a forbidden cell. Ties: row 1 has its smallest "
-                    "possible column, then row 2, ...; no column comes last. Costs are rounded to "
-                    "n 2^-48 of the largest (double: n 2^-56), and what comes of that is solved exactly. Shortest augmenting paths, O(n^3) at worst (Jonker and Volgenant 1987). "
+                    "possible column, then row 2, ...; no column comes last. Costs are rounded by "
+                    "(n + 8) 2^-48 of the largest at most (double: 2^-55); the rest is exact. Shortest "
+                    "augmenting paths, O(n^3) at worst (Jonker and Volgenant 1987). "
                     "Example: solver.assignment { rows = 3, cols = 3 }",
              .settings = options,
              .contexts = contexts,
