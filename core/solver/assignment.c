@@ -435,15 +435,15 @@ static mg_status enumerate(const mg_solver *s, const solver_rows *rows, solver_v
 
 static const mg_option options[] = {
     {.name = "rows", .form = "count", .doc = "what is assigned"},
-    {.name = "cols", .form = "count", .doc = "what it is assigned to; the smaller side is all matched"},
+    {.name = "cols", .form = "count", .doc = "what it goes to; the smaller side is all matched"},
     {.name = "unmatched", .form = "flag", .preset = "0", .doc = "rows may stay without a column"},
     {0},
 };
 static const mg_option contexts[] = {
     {.name = "unmatched",
      .form = "rows",
-     .doc = "the cost of leaving each row unmatched, with the setting of that name; inf: it may not stay "
-            "so; 0 if not given"},
+     .doc = "the cost of leaving each row unmatched, with the setting of that name; inf: it may "
+            "not stay so; 0 if not given"},
     {0},
 };
 
@@ -452,13 +452,14 @@ const solver_kind solver_assignment = {
     .kind = {.name = "assignment",
              .sense = "min",
              .shape = "rows cols",
-             .doc = "each row to a column, each column to a row at most, at least cost. costs [rows, cols], "
-                    "of any sign -> z [rows, cols], 1 where matched. Every one of the smaller side is "
-                    "matched; with unmatched = true a row may stay without, at a cost that counts in the "
-                    "objective. inf is a forbidden cell. Ties: row 1 has its smallest possible column, then "
-                    "row 2, ...; no column comes last. Shortest augmenting paths, O(n^3) at worst "
-                    "(Jonker and Volgenant 1987). Example: "
-                    "solver.assignment { rows = 3, cols = 3 }",
+             .doc = "each row to a column, each column to a row at most, at least cost. costs [rows, "
+                    "cols], of any sign -> z [rows, cols], 1 where matched. Every one of the smaller "
+                    "side is matched; with unmatched = true a row may stay without, at a cost that "
+                    "counts in the objective. inf is a forbidden cell. Ties: row 1 has its smallest "
+                    "possible column, then row 2, ...; no column comes last. Costs are rounded by "
+                    "(n + 8) 2^-48 of the largest at most (double: 2^-55); the rest is exact. Shortest "
+                    "augmenting paths, O(n^3) at worst (Jonker and Volgenant 1987). "
+                    "Example: solver.assignment { rows = 3, cols = 3 }",
              .settings = options,
              .contexts = contexts,
              .is_exact = 1},

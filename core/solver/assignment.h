@@ -2,8 +2,8 @@
  * one, whichever way the person has them; assignment.c turns the matrix.
  *
  * Arithmetic is exact. Costs are rounded to multiples of a quantum so small that no sum of the
- * algorithm needs more digits than a value has: duals, ties and answers are those of the rounded costs,
- * and an answer is a function of theta alone. */
+ * algorithm needs more digits than a value has: duals, ties and answers are those of the rounded
+ * costs, and an answer is a function of theta alone. */
 #ifndef ASSIGNMENT_H
 #define ASSIGNMENT_H
 #include <math.h>
@@ -76,7 +76,7 @@ INLINED double number_of(const scale *k, value x) {
 /* One instance, in scratch. */
 typedef struct problem {
   int64_t rows, cols, width; /* width: cols up to a multiple of WIDTH_STEP */
-  int is_square;             /* every column gets a row: prices may have any sign, else they are <= 0 */
+  int is_square;             /* every column gets a row; else prices are <= 0 */
   scale scale;
   value *cost;         /* [rows, width], padded with forbidden cells; or NULL and */
   const mg_real *theta; /* [rows, width] minus the costs, padded with -inf, of large problems */

@@ -1,7 +1,7 @@
-/* Assignment on a whole matrix: Jonker and Volgenant 1987. Rows are placed by augmenting row reduction,
- * those left by shortest augmenting paths (Dijkstra without a heap). The inner loops look at a whole row
- * in vectors. Columns that are taken carry half a quantum in their price, so that a free one comes first
- * among equals: on integer costs most searches end at once. */
+/* Assignment on a whole matrix: Jonker and Volgenant 1987. Rows are placed by augmenting row
+ * reduction, those left by shortest augmenting paths (Dijkstra without a heap); where many are left
+ * for ties, first by paths of tight cells. The inner loops look at a whole row in vectors. Columns
+ * that are taken carry half a quantum in their price, so that a free one comes first among equals. */
 #include "assignment.h"
 #include "base/interrupt.h"
 
@@ -10,7 +10,7 @@
 
 static const marks lane_numbers = {0, 1, 2, 3};
 
-enum { REDUCTIONS = 4, TICK_CELLS = 1 << 18 };
+enum { REDUCTIONS = 4, MANY_TIED = 64, TICK_CELLS = 1 << 18 };
 
 /* The two least of cost - price in a row, with their columns. */
 typedef struct two_least {
@@ -57,8 +57,9 @@ INLINED void take(problem *p, int64_t row, int64_t col) {
 }
 
 /* Places rows at their best column, whose price falls until it is as good as the second best; a row
- * that was there goes on. Leaves the rows it could not place in open; their number, or -1: a row has no cell. */
-static int64_t reduce(problem *p) {
+ * that was there goes on. Leaves the rows it could not place in open, and counts those of them that
+ * ties stopped; the number of all, or -1: a row has no cell. */
+static int64_t reduce(problem *p, int64_t *tied) {
   int64_t left = 0, steps = REDUCTIONS * p->rows;
   for (int64_t next = 0; next < p->rows; next++) {
     int64_t row = next;
@@ -75,6 +76,7 @@ static int64_t reduce(problem *p) {
       fall = t.second < VALUE_FAR ? t.second - t.first : most;
       fall = fall < most ? fall : most;
       if (fall <= 0 && owner != UNMATCHED) {
+        ++*tied;
         p->open[left++] = row;
         break;
       }
@@ -184,25 +186,11 @@ static outcome search(problem *p, int64_t start) {
   }
 }
 
-outcome assignment_dense(problem *p) {
-  for (int64_t i = 0; i < p->rows; i++) p->col_of[i] = UNMATCHED;
-  for (int64_t j = 0; j < p->width; j++) p->row_of[j] = UNMATCHED;
-  const int64_t open = reduce(p);
-  if (open < 0) return IMPOSSIBLE;
-  for (int64_t k = 0; k < open; k++) {
-    const outcome o = search(p, p->open[k]);
-    if (o != SOLVED) return o;
-  }
-  return SOLVED;
-}
-
 void assignment_true_prices(problem *p) {
   for (int64_t j = 0; j < p->cols; j++) p->price[j] = true_price(p, j);
 }
 
-INLINED void mark(const problem *p, int64_t row, uint64_t *tight, int from_theta) {
-  const int64_t col = p->col_of[row];
-  const value own = col == UNMATCHED ? p->alone[row] : cost_at(p, row, col) - p->price[col];
+INLINED void mark(const problem *p, int64_t row, value own, uint64_t *tight, int from_theta) {
   for (int64_t w = 0; w < p->words; w++) {
     const int64_t end = 64 * w + 64 < p->width ? 64 * w + 64 : p->width;
     marks bits = marks_all(0), here = {1, 2, 4, 8};
@@ -215,7 +203,71 @@ INLINED void mark(const problem *p, int64_t row, uint64_t *tight, int from_theta
   }
 }
 
-void assignment_mark_row(const problem *p, int64_t row, uint64_t *tight) {
-  if (p->theta) mark(p, row, tight, 1);
-  else mark(p, row, tight, 0);
+static void mark_cells(const problem *p, int64_t row, value own, uint64_t *tight) {
+  if (p->theta) mark(p, row, own, tight, 1);
+  else mark(p, row, own, tight, 0);
 }
+
+/* What a placed row pays by the prices. */
+static value own_cost(const problem *p, int64_t row) {
+  const int64_t col = p->col_of[row];
+  return col == UNMATCHED ? p->alone[row] : cost_at(p, row, col) - p->price[col];
+}
+
+void assignment_mark_row(const problem *p, int64_t row, uint64_t *tight) {
+  mark_cells(p, row, own_cost(p, row), tight);
+}
+
+/* Places a row along tight cells, breadth first; 0: there is no way. */
+static int search_tight(problem *p, int64_t start) {
+  uint64_t *seen = (uint64_t *)(void *)p->key;
+  int64_t head = 0, tail = 0, *queue = p->done;
+  memset(seen, 0, (size_t)p->words * sizeof *seen);
+  queue[tail++] = start;
+  while (head < tail) {
+    const int64_t row = queue[head++];
+    for (int64_t w = 0; w < p->words; w++) {
+      uint64_t bits = p->tight[row * p->words + w] & ~seen[w];
+      seen[w] |= bits;
+      for (; bits; bits &= bits - 1) {
+        const int64_t col = 64 * w + __builtin_ctzll(bits);
+        p->from[col] = row;
+        if (p->row_of[col] == UNMATCHED) return augment(p, start, col), 1;
+        queue[tail++] = p->row_of[col];
+      }
+    }
+  }
+  return 0;
+}
+
+/* Places open rows along tight cells where it can, without touching prices; how many are left. */
+static int64_t match_tight(problem *p, int64_t open) {
+  int64_t left = 0;
+  assignment_true_prices(p);
+  for (int64_t i = 0; i < p->rows; i++)
+    if (p->col_of[i] != UNMATCHED) assignment_mark_row(p, i, p->tight + i * p->words);
+  for (int64_t k = 0; k < open; k++) {
+    const int64_t row = p->open[k];
+    const two_least t = p->theta ? look(p, row, 1) : look(p, row, 0);
+    mark_cells(p, row, t.first, p->tight + row * p->words);
+  }
+  for (int64_t j = 0; j < p->cols; j++)
+    if (p->row_of[j] != UNMATCHED) p->price[j] -= p->scale.half;
+  for (int64_t k = 0; k < open; k++)
+    if (!search_tight(p, p->open[k])) p->open[left++] = p->open[k];
+  return left;
+}
+
+outcome assignment_dense(problem *p) {
+  for (int64_t i = 0; i < p->rows; i++) p->col_of[i] = UNMATCHED;
+  for (int64_t j = 0; j < p->width; j++) p->row_of[j] = UNMATCHED;
+  int64_t tied = 0, open = reduce(p, &tied);
+  if (open < 0) return IMPOSSIBLE;
+  if (!p->alone && tied > 4 && tied > p->rows / MANY_TIED) open = match_tight(p, open);
+  for (int64_t k = 0; k < open; k++) {
+    const outcome o = search(p, p->open[k]);
+    if (o != SOLVED) return o;
+  }
+  return SOLVED;
+}
+

@@ -152,8 +152,8 @@ static int64_t step_on(graph *g, int64_t s, int64_t goal) {
   return !t->is_perfect && leads_to_nobody(t, s) && reach(g, g->nobody, s, goal) ? g->nobody : -1;
 }
 
-/* A way from a node to the goal in path; its length, 0: there is none. `complete`: all nodes that reach
- * the goal are marked. Nodes of searches that failed are not looked at again. */
+/* A way from a node to the goal in path; its length, 0: there is none. `complete`: all nodes that
+ * reach the goal are marked. Nodes of searches that failed are not looked at again. */
 static int64_t find_path(graph *g, int64_t from, int64_t goal, int complete) {
   int64_t met = -1, length = 0;
   if (g->mark[from] == goal) {
