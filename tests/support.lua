@@ -14,6 +14,19 @@ function support.read_json(path)
   return assert(value, message)
 end
 
+--- The cases of a golden file beside the checkout, such as "imle/ste"; an empty list where there is none, which
+-- busted's pending is told.
+function support.golden_cases(name, pending)
+  local path = (os.getenv "MAPGRAD_SHARED" or "../shared") .. "/golden/" .. name .. ".json"
+  local file = io.open(path)
+  if not file then
+    pending(path .. " is not there")
+    return {}
+  end
+  file:close()
+  return support.read_json(path).cases
+end
+
 --- Nested lists, one after the other, in one list.
 function support.flat(value, into)
   into = into or {}

@@ -3,6 +3,6 @@
 -- solutions [samples, batch..., shape].
 local check = require "mapgrad.check"
 
-local NAMES = { "imle", "identity", "blackbox", "straight_through" }
+local NAMES = { "imle", "aimle", "identity", "blackbox", "lpgd", "straight_through" }
 
 return check.registry("estimator", NAMES, function(name) return require("mapgrad.estimator." .. name) end)
