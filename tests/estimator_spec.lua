@@ -11,13 +11,18 @@ local EXACT = support.is_double and 1e-12 or 1e-5
 -- Options of every estimator, made anew: a layer of it over a solver. One without a row fails below.
 local OPTIONS = {
   imle = function() return { noise = noise.gumbel(), target = target.fixed { lambda = 2 }, samples = 2 } end,
+  aimle = function() return { noise = noise.gumbel(), samples = 2, symmetric = true } end,
   blackbox = function() return { lambda = 2 } end,
+  lpgd = function() return { lambda = 2 } end,
   identity = function() return { projection = "norm" } end,
   straight_through = function() return { noise = noise.gumbel(), samples = 2 } end,
 }
 
 -- Those that take noise and samples.
-local NOISY = { imle = true, identity = true, straight_through = true }
+local NOISY = { imle = true, aimle = true, identity = true, straight_through = true }
+
+-- Solver calls of the forward and backward passes for one of the forward.
+local CALLS = { imle = 2, aimle = 3, blackbox = 2, lpgd = 3, identity = 1, straight_through = 1 }
 
 -- A layer of a row, with further options.
 local function layer_by(name, s, extra)
@@ -124,8 +129,7 @@ describe("every estimator", function()
       it(name .. " prints itself and counts solves", function()
         local layer = make(solver.top_k { n = 5, k = 2 })
         local _, z = gradient(layer, tensor.normal(7, 5), tensor.normal(7, 5))
-        local backward = (name == "imle" or name == "blackbox") and 2 or 1
-        assert.equal(7 * z:size(1) * backward, layer.solves)
+        assert.equal(7 * z:size(1) * CALLS[name], layer.solves)
         assert.is_true(layer.seconds > 0)
         assert.matches("estimator." .. name, tostring(layer), 1, true)
         assert.matches("top_k", tostring(layer), 1, true)
