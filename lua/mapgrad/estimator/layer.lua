@@ -56,6 +56,9 @@ Layer.__call = function(self, x, context)
   return self.output == "mean" and mean(z) or z
 end
 
+--- x as scores, recorded.
+methods.scores = scores
+
 --- The MAP state, without noise and without recording: [1, batch..., shape].
 function methods.map(self, x, context)
   x = tensor.of(x, self.name)
