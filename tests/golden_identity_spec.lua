@@ -40,8 +40,8 @@ describe("golden identity/interpolation", function()
           local w = point.omega
           near(point.grad, gradient(estimator.blackbox { solver = s, lambda = row.lambda }, w, case.g), EXACT, "right")
           for side, name in pairs { right = "grad", left = "grad_left", average = "grad_average" } do
-            near(point[name], gradient(estimator.lpgd { solver = s, lambda = row.lambda, side = side }, w, case.g), EXACT,
-              name)
+            local layer = estimator.lpgd { solver = s, lambda = row.lambda, side = side }
+            near(point[name], gradient(layer, w, case.g), EXACT, name)
           end
         end
       end)

@@ -75,4 +75,26 @@ function support.assert_fails(code, text, f, ...)
   end
 end
 
+--- All permutations of 1..n, as lists.
+function support.permutations(n)
+  local found, used, list = {}, {}, {}
+  local function extend(i)
+    if i > n then
+      local copy = {}
+      for j = 1, n do copy[j] = list[j] end
+      found[#found + 1] = copy
+      return
+    end
+    for v = 1, n do
+      if not used[v] then
+        used[v], list[i] = true, v
+        extend(i + 1)
+        used[v] = nil
+      end
+    end
+  end
+  extend(1)
+  return found
+end
+
 return support

@@ -42,6 +42,12 @@ static double row_error(const sinkhorn *s, const mg_real *theta, const double *f
   return worst;
 }
 
+static int64_t first_infinite(const double *x, int64_t n) {
+  int64_t i = 0;
+  while (i < n && isfinite(x[i])) i++;
+  return i;
+}
+
 static mg_status balance(sinkhorn *s, int64_t instance, double *f, double *g) {
   const int64_t n = s->n;
   const mg_real *theta = s->theta + instance * n * n;
@@ -51,10 +57,11 @@ static mg_status balance(sinkhorn *s, int64_t instance, double *f, double *g) {
   for (int64_t round = 0; round < s->most && !(error <= s->tolerance); round++) {
     for (int64_t i = 0; i < n; i++) f[i] = -soft_max(theta + i * n, 1, g, n, s->tau);
     for (int64_t j = 0; j < n; j++) g[j] = -soft_max(theta + j, n, f, n, s->tau);
-    for (int64_t k = 0; k < n; k++)
-      if (!isfinite(f[k]) || !isfinite(g[k]))
-        return fail(MG_NO_SOLUTION, "sinkhorn: instance %lld: row or column %lld has no allowed entry",
-                    (long long)instance + 1, (long long)k + 1);
+    int64_t bad = first_infinite(f, n);
+    if (bad == n) bad = first_infinite(g, n);
+    if (bad < n)
+      return fail(MG_NO_SOLUTION, "sinkhorn: instance %lld: row or column %lld has no allowed entry",
+                  (long long)instance + 1, (long long)bad + 1);
     error = row_error(s, theta, f, g);
     mg_status status = interrupt_tick();
     if (status != MG_OK) return status;

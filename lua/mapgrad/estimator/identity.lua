@@ -37,7 +37,8 @@ end
 -- y - <a, y> a, which is its own vjp.
 local function plane_projection(o)
   if not o.plane or o.plane:count() ~= o.solver.n then
-    check.fail("MG-OPTION", "estimator.identity: projection 'plane' needs plane = a direction of %d entries", o.solver.n)
+    check.fail("MG-OPTION", "estimator.identity: projection 'plane' needs plane = a direction of %d entries",
+      o.solver.n)
   end
   local length = o.plane:norm():item()
   if not (length > 0 and length < math.huge) then

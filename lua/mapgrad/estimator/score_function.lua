@@ -104,8 +104,8 @@ return function(options)
   end
 
   local function backward()
-    return check.fail("MG-ARGUMENT", "estimator.score_function: samples have no gradient of their own; use layer:loss(x,"
-      .. " f), which sees the losses")
+    return check.fail("MG-ARGUMENT", "estimator.score_function: samples have no gradient of their own; use "
+      .. "layer:loss(x, f), which sees the losses")
   end
 
   local self = layer.new("estimator.score_function", o, forward, backward)

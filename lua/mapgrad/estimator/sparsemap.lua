@@ -1,7 +1,8 @@
---- SparseMAP: the sparse mean of solutions that maximises <theta, m> - temperature / 2 |m|^2 over the convex hull of the
--- solver's solutions, which is the projection of theta / temperature onto it. Answers [1, batch..., shape].
+--- SparseMAP: the sparse mean of solutions that maximises <theta, m> - temperature / 2 |m|^2 over the convex hull of
+-- the solver's solutions, which is the projection of theta / temperature onto it. Answers [1, batch..., shape].
 -- Found by active sets (the minimum-norm-point method) over any solver: a solver call an instance and iteration until
--- the duality gap is at most the tolerance. Backward: Q Q^T u / temperature, Q a basis of the face found; no solver calls.
+-- the duality gap is at most the tolerance. Backward: Q Q^T u / temperature, Q a basis of the face found, without
+-- solver calls.
 -- layer.open counts instances that iterations ended; layer.atoms solutions that had weight in the last call.
 -- Source: Niculae, Martins, Blondel, Cardie 2018; Wolfe 1976.
 -- @param options.solver       the solver; costs of obstacles (inf) cannot be projected

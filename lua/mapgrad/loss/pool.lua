@@ -25,7 +25,9 @@ local function grow(self, theta, best, context)
   end
   add(best)
   local ratio = self.options.solve_ratio
-  if ratio > 0 and (ratio >= 1 or tensor.uniform({ 1 }, "pool"):item() < ratio) then add(self:argmax(theta, context)) end
+  if ratio >= 1 or (ratio > 0 and tensor.uniform({ 1 }, "pool"):item() < ratio) then
+    add(self:argmax(theta, context))
+  end
   return tensor.wrap(core.memo_values(self.memo))
 end
 

@@ -62,7 +62,9 @@ end
 function methods.mean_inner(self, theta, z)
   local product = self:finite(theta) * z
   local count = product:count() / self.solver.n
-  if count == 0 then check.fail("MG-SHAPE", "%s: no instances: x has shape %s", self.name, table.concat(theta:shape(), "x")) end
+  if count == 0 then
+    check.fail("MG-SHAPE", "%s: no instances: x has shape %s", self.name, table.concat(theta:shape(), "x"))
+  end
   return product:sum() * (1 / count)
 end
 
