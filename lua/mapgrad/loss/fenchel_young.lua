@@ -1,7 +1,7 @@
 --- Perturbed Fenchel-Young loss: mean_s <theta_s, z(theta_s) - y> with theta_s = theta + temperature noise_s, or
 -- theta exp(temperature e_s - temperature^2 / 2) with normal e_s if multiplicative; the mean over instances.
 -- Never negative; convex in theta; gradient mean_s z(theta_s) - y (times the factor if multiplicative). y may be any
--- point of the convex hull, such as a mean of labels. temperature 0 is the perceptron. Solver calls an instance: samples.
+-- point of the convex hull, such as a mean of labels. temperature 0 is the perceptron. samples solver calls.
 -- Source: Berthet et al. 2020; Dalle et al. 2022 (multiplicative).
 -- @function fenchel_young
 -- @param options.solver          the solver
