@@ -581,6 +581,12 @@ mg_tensor *mg_reduce(mg_reduce_kind kind, const mg_tensor *x, int first, int cou
 mg_tensor *mg_reduce_vjp(mg_reduce_kind kind, const mg_tensor *x, const mg_tensor *y,
                          const mg_tensor *dy, int first, int count);
 
+/* Isotonic regression of the rows along the last axis: the v of v_1 >= v_2 >= ... nearest to x, by pooling
+ * adjacent violators (Best, Chakravarti 1990); O(n) a row. NaN is not looked for. MG_BAD_SHAPE. */
+mg_tensor *mg_isotonic(const mg_tensor *x);
+/* y is the forward result: means of dy over its runs of equal entries. */
+mg_tensor *mg_isotonic_vjp(const mg_tensor *y, const mg_tensor *dy);
+
 /* Running sums along an axis, from its first entry; is_reverse = 1: from its last (the vjp). */
 mg_tensor *mg_cumsum(const mg_tensor *x, int axis, int is_reverse);
 
@@ -774,6 +780,34 @@ mg_status mg_perturb_solve(const mg_solver *s, const mg_noise *noise, const mg_d
                            int64_t samples, int64_t batch, int64_t first_instance,
                            const mg_context *context, int contexts, mg_real *z, double *warm,
                            mg_report *report);
+
+/* Projections of theta / tau onto the hull of a solver's solutions (Niculae, Martins, Blondel, Cardie 2018),
+ * found by turns: solve the query, hand the solutions to the step, until none is open. */
+typedef struct mg_sparsemap mg_sparsemap;
+
+/* For theta [rows, n]; an instance is done when the duality gap is at most tolerance. MG_BAD_ARGUMENT for tau
+ * not above 0 and scores that are not finite. Free with mg_sparsemap_free. */
+mg_sparsemap *mg_sparsemap_new(const mg_real *theta, int64_t rows, int64_t n, double tau,
+                               double tolerance);
+void mg_sparsemap_free(mg_sparsemap *p);
+/* query [rows, n]: scores whose best solutions the next step wants. */
+void mg_sparsemap_query(const mg_sparsemap *p, mg_real *query);
+/* Takes them, z [rows, n]; *open: instances not done. O(n k + k^3) for k active solutions. */
+mg_status mg_sparsemap_step(mg_sparsemap *p, const mg_real *z, int64_t *open);
+/* m [rows, n]: the projections; *atoms: active solutions of all instances. */
+void mg_sparsemap_answer(const mg_sparsemap *p, mg_real *m, int64_t *atoms);
+/* out [rows, n]: the gradient for theta, with the faces found taken as constant. */
+mg_status mg_sparsemap_vjp(const mg_sparsemap *p, const mg_real *u, mg_real *out);
+
+/* p [rows, n, n] maximises <theta, p> + tau H(p) over doubly stochastic matrices, by at most `most` rounds of
+ * Sinkhorn's scaling in the log domain, until row sums are within tolerance of 1; *open counts the instances
+ * that did not get there. -inf forbids an entry; a row or column without an allowed one: MG_NO_SOLUTION.
+ * O(n^2) a round. */
+mg_status mg_sinkhorn(const mg_real *theta, int64_t rows, int64_t n, double tau, double tolerance,
+                      int64_t most, mg_real *p, int64_t *open);
+/* out [rows, n, n]: the gradient for theta, p the forward result; O(n^3). */
+mg_status mg_sinkhorn_vjp(const mg_real *p, const mg_real *dp, int64_t rows, int64_t n, double tau,
+                          mg_real *out);
 
 /* Projections P of the Identity method (Sahoo et al. 2023), one instance a row. */
 typedef enum mg_projection {

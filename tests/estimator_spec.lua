@@ -11,13 +11,30 @@ local EXACT = support.is_double and 1e-12 or 1e-5
 -- Options of every estimator, made anew: a layer of it over a solver. One without a row fails below.
 local OPTIONS = {
   imle = function() return { noise = noise.gumbel(), target = target.fixed { lambda = 2 }, samples = 2 } end,
+  aimle = function() return { noise = noise.gumbel(), samples = 2, symmetric = true } end,
   blackbox = function() return { lambda = 2 } end,
+  lpgd = function() return { lambda = 2 } end,
   identity = function() return { projection = "norm" } end,
   straight_through = function() return { noise = noise.gumbel(), samples = 2 } end,
+  perturbed = function() return { noise = noise.gumbel(), samples = 2 } end,
+  sparsemap = function() return { temperature = 0.5 } end,
 }
 
+-- Those of relaxed_spec.lua, without a solver, and the one whose gradient needs losses, of score_function_spec.lua.
+local ELSEWHERE = {
+  gumbel_softmax = true, relaxed_top_k = true, soft_rank = true, soft_sort = true, sinkhorn = true,
+  score_function = true,
+}
+
+-- Those that answer means of solutions.
+local MEANS = { perturbed = true, sparsemap = true }
+
 -- Those that take noise and samples.
-local NOISY = { imle = true, identity = true, straight_through = true }
+local NOISY = { imle = true, aimle = true, identity = true, straight_through = true }
+
+-- Solver calls of the forward and backward passes for one of the forward.
+local CALLS = { imle = 2, aimle = 3, blackbox = 2, lpgd = 3, identity = 1, straight_through = 1,
+  perturbed = 2 }
 
 -- A layer of a row, with further options.
 local function layer_by(name, s, extra)
@@ -64,7 +81,12 @@ local function argmax(set, theta)
 end
 
 describe("every estimator", function()
+  local names = {}
   for _, name in ipairs(getmetatable(estimator).names) do
+    if not ELSEWHERE[name] then names[#names + 1] = name end
+  end
+
+  for _, name in ipairs(names) do
     local make = OPTIONS[name] and function(s) return layer_by(name, s) end
 
     it(name .. " has a row in this spec", function() assert(make, "no row for " .. name) end)
@@ -78,8 +100,8 @@ describe("every estimator", function()
         assert.same({ 2, 3, 5 }, g:shape())
         local shape = z:shape()
         assert.same({ 2, 3, 5 }, { shape[2], shape[3], shape[4] })
-        assert.equal(1, z:max():item())
-        for _, total in ipairs(z:sum(4):to_list()) do assert.equal(2, total) end
+        if not MEANS[name] then assert.equal(1, z:max():item()) end
+        for _, total in ipairs(z:sum(4):to_list()) do near({ 2 }, { total }, MEANS[name] and 1e-6 or 0) end
       end)
 
       it(name .. " pulls costs of a min solver the other way", function()
@@ -124,8 +146,9 @@ describe("every estimator", function()
       it(name .. " prints itself and counts solves", function()
         local layer = make(solver.top_k { n = 5, k = 2 })
         local _, z = gradient(layer, tensor.normal(7, 5), tensor.normal(7, 5))
-        local backward = (name == "imle" or name == "blackbox") and 2 or 1
-        assert.equal(7 * z:size(1) * backward, layer.solves)
+        local expected = CALLS[name] and 7 * z:size(1) * CALLS[name] or layer.options.solver.solves
+        assert.equal(expected, layer.solves)
+        assert(layer.solves >= 7)
         assert.is_true(layer.seconds > 0)
         assert.matches("estimator." .. name, tostring(layer), 1, true)
         assert.matches("top_k", tostring(layer), 1, true)
@@ -199,7 +222,8 @@ describe("every estimator", function()
           local z = (sampled(name, s))(x)
           assert.is_true(z:equals(answer.samples))
           assert(z.id, "a layer's answer has a history")
-          assert(random.draw("noise").index == (state.position.noise or 0) + 1)
+          local drawn = name == "sparsemap" and 0 or 1
+          assert(random.draw("noise").index == (state.position.noise or 0) + drawn)
         end
       end)
 

@@ -117,21 +117,22 @@ end)
 describe("golden identity/identity_vectors", function()
   for _, case in ipairs(golden "identity/identity_vectors") do
     for _, row in ipairs(case.projections) do
-      if row.projection ~= "plane" then -- not offered yet
-        it(("replays %s, %s"):format(case.id, row.projection), function()
-          local u, n = tensor { case.upstream_grad }, case.n
-          for _, sense in ipairs { "max", "min" } do
-            local s = solver.define {
-              name = "keep_first", n = n, sense = sense, constant_sum = true,
-              solve = function(_, z) z[1] = 1 end,
-            }
-            local x = tensor(case.omega):watch()
-            estimator.identity { solver = s, projection = row.projection }(x):backward(u)
-            -- the reference's argmin gradient is -P'(w)^T u for costs w
-            near(sense == "max" and row.grad_argmax or row.grad_argmin, x.grad, PROJECTED, row.projection)
-          end
-        end)
-      end
+      it(("replays %s, %s"):format(case.id, row.projection), function()
+        local u, n = tensor { case.upstream_grad }, case.n
+        for _, sense in ipairs { "max", "min" } do
+          local s = solver.define {
+            name = "keep_first", n = n, sense = sense, constant_sum = true,
+            solve = function(_, z) z[1] = 1 end,
+          }
+          local x = tensor(case.omega):watch()
+          estimator.identity {
+            solver = s, projection = row.projection,
+            plane = row.projection == "plane" and tensor(case.plane_unit_normal) or nil,
+          }(x):backward(u)
+          -- the reference's argmin gradient is -P'(w)^T u for costs w
+          near(sense == "max" and row.grad_argmax or row.grad_argmin, x.grad, PROJECTED, row.projection)
+        end
+      end)
     end
   end
 end)

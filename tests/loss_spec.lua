@@ -22,8 +22,13 @@ local ENTRY = {
   },
 }
 
--- Losses that do not compare entry by entry: described further down.
-local OTHERS = { categorical_kl = true, cross_entropy = true, gaussian_kl = true }
+-- Losses that do not compare entry by entry: described further down, or (those over a solver) in
+-- structured_loss_spec.lua.
+local OTHERS = {
+  categorical_kl = true, cross_entropy = true, gaussian_kl = true, contrastive_map = true, contrastive_nce = true,
+  fenchel_young = true, hinge = true, imitation = true, perceptron = true, perturbation_gradient = true,
+  pool_listwise = true, pool_pairwise = true, pool_pointwise = true, regret = true, spo_plus = true,
+}
 
 -- sum over z of f(z, t) / instances; the label repeats over samples.
 local function expected_loss(f, z, t, instances)

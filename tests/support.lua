@@ -14,6 +14,19 @@ function support.read_json(path)
   return assert(value, message)
 end
 
+--- The cases of a golden file beside the checkout, such as "imle/ste"; an empty list where there is none, which
+-- busted's pending is told.
+function support.golden_cases(name, pending)
+  local path = (os.getenv "MAPGRAD_SHARED" or "../shared") .. "/golden/" .. name .. ".json"
+  local file = io.open(path)
+  if not file then
+    pending(path .. " is not there")
+    return {}
+  end
+  file:close()
+  return support.read_json(path).cases
+end
+
 --- Nested lists, one after the other, in one list.
 function support.flat(value, into)
   into = into or {}
@@ -92,6 +105,26 @@ function support.replay_flat(case, s)
       support.near(g.grad, gradient(layer, upstreams[g.upstream]), 10 * exact, case.id .. ": " .. row.projection)
     end
   end
+--- All permutations of 1..n, as lists.
+function support.permutations(n)
+  local found, used, list = {}, {}, {}
+  local function extend(i)
+    if i > n then
+      local copy = {}
+      for j = 1, n do copy[j] = list[j] end
+      found[#found + 1] = copy
+      return
+    end
+    for v = 1, n do
+      if not used[v] then
+        used[v], list[i] = true, v
+        extend(i + 1)
+        used[v] = nil
+      end
+    end
+  end
+  extend(1)
+  return found
 end
 
 return support

@@ -164,41 +164,6 @@ static int matmul_vjp(lua_State *L) {
   return handle_done(L, S, h);
 }
 
-/* project(kind, theta, n) -> tensor of theta's shape, number of zero norms */
-static int project(lua_State *L) {
-  mg_projection kind = (mg_projection)check_int(L, 1);
-  int64_t n = check_integer(L, 3), zeros = 0;
-  state *S = state_of(L);
-  handle *h = handle_new(L, S);
-  mg_tensor *theta = check_tensor(L, 2);
-  int64_t rows = n > 0 ? mg_tensor_size(theta) / n : 0;
-  h->tensor = mg_tensor_new(mg_tensor_shape(theta), mg_tensor_axes(theta));
-  handle_done(L, S, h);
-  mg_status status = mg_project(kind, mg_tensor_data(theta), rows, n, mg_tensor_data(h->tensor),
-                                &zeros);
-  check_status(L, status);
-  lua_pushnumber(L, (lua_Number)zeros);
-  return 2;
-}
-
-/* project_vjp(kind, theta, u, n) */
-static int project_vjp(lua_State *L) {
-  mg_projection kind = (mg_projection)check_int(L, 1);
-  int64_t n = check_integer(L, 4);
-  state *S = state_of(L);
-  handle *h = handle_new(L, S);
-  mg_tensor *theta = check_tensor(L, 2), *u = check_tensor(L, 3);
-  int64_t rows = n > 0 ? mg_tensor_size(theta) / n : 0;
-  if (mg_tensor_size(u) != mg_tensor_size(theta))
-    return raise_message(L, "MG-SHAPE", "project: the gradient has %.0f entries, theta has %.0f",
-                         (double)mg_tensor_size(u), (double)mg_tensor_size(theta));
-  h->tensor = mg_tensor_new(mg_tensor_shape(theta), mg_tensor_axes(theta));
-  handle_done(L, S, h);
-  check_status(L, mg_project_vjp(kind, mg_tensor_data(theta), mg_tensor_data(u), rows, n,
-                                 mg_tensor_data(h->tensor)));
-  return 1;
-}
-
 void open_ops(lua_State *L) {
   static const luaL_Reg functions[] = {{"unary", unary},
                                        {"unary_vjp", unary_vjp},
@@ -215,8 +180,6 @@ void open_ops(lua_State *L) {
                                        {"reduce_vjp", reduce_vjp},
                                        {"matmul", matmul},
                                        {"matmul_vjp", matmul_vjp},
-                                       {"project", project},
-                                       {"project_vjp", project_vjp},
                                        {NULL, NULL}};
   static const char *const unaries[MG_UNARY_KINDS] = {
       [MG_ABS] = "abs",         [MG_EXP] = "exp",           [MG_LOG] = "log",
@@ -241,13 +204,8 @@ void open_ops(lua_State *L) {
       [MG_NORM_INF] = "norm_inf",     [MG_ANY] = "any",
       [MG_ALL] = "all",               [MG_ARGMAX] = "argmax",
       [MG_ARGMIN] = "argmin"};
-  static const char *const projections[MG_PROJECTIONS] = {[MG_PROJECT_NONE] = "none",
-                                                          [MG_PROJECT_MEAN] = "mean",
-                                                          [MG_PROJECT_NORM] = "norm",
-                                                          [MG_PROJECT_STD] = "std"};
   open_functions(L, functions);
   open_names(L, "unary_kinds", unaries, MG_UNARY_KINDS);
   open_names(L, "binary_kinds", binaries, MG_BINARY_KINDS);
   open_names(L, "reduce_kinds", reductions, MG_REDUCE_KINDS);
-  open_names(L, "projections", projections, MG_PROJECTIONS);
 }

@@ -35,8 +35,32 @@ static int sort_vjp(lua_State *L) {
   return handle_done(L, S, h);
 }
 
+/* isotonic(x) */
+static int isotonic(lua_State *L) {
+  int attempts = 0;
+  state *S = state_of(L);
+  handle *h = handle_new(L, S);
+  mg_tensor *x = check_tensor(L, 1);
+  do h->tensor = mg_isotonic(x);
+  while (handle_again(L, h, &attempts));
+  return handle_done(L, S, h);
+}
+
+/* isotonic_vjp(y, dy) */
+static int isotonic_vjp(lua_State *L) {
+  int attempts = 0;
+  state *S = state_of(L);
+  handle *h = handle_new(L, S);
+  mg_tensor *y = check_tensor(L, 1), *dy = check_tensor(L, 2);
+  do h->tensor = mg_isotonic_vjp(y, dy);
+  while (handle_again(L, h, &attempts));
+  return handle_done(L, S, h);
+}
+
 void open_sort_ops(lua_State *L) {
-  static const luaL_Reg functions[] = {{"sort_order", sort_order},
+  static const luaL_Reg functions[] = {{"isotonic", isotonic},
+                                       {"isotonic_vjp", isotonic_vjp},
+                                       {"sort_order", sort_order},
                                        {"sort_values", sort_values},
                                        {"sort_vjp", sort_vjp},
                                        {NULL, NULL}};

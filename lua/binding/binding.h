@@ -99,6 +99,7 @@ void open_reduce_ops(lua_State *L);
 void open_sort_ops(lua_State *L);
 void open_random(lua_State *L);
 void open_solvers(lua_State *L);
+void open_estimators(lua_State *L);
 void open_data(lua_State *L);
 void open_json(lua_State *L);
 void open_stores(lua_State *L);

@@ -59,6 +59,23 @@ function methods.sample(self, shape, draw)
     samples, batch, 0, n, shape))
 end
 
+-- Scores by law, of values; the others have none.
+local SCORES = {
+  normal = function(x) return x end,
+  gumbel = function(x) return 1 - (-x):exp() end,
+}
+
+--- nu'(x) = -d log density / dx of each entry, which score-function and perturbed estimators need; an error for laws
+-- that have none.
+function methods.score(self, values)
+  local score = SCORES[self.name]
+  if not score then
+    check.fail("MG-ARGUMENT", "noise.%s: no score: its density jumps, is singular or has no closed form; take normal"
+      .. " or gumbel noise", self.name)
+  end
+  return score(values)
+end
+
 --- Mean, variance, third and fourth cumulant.
 function methods.cumulants(self)
   if not self.law then check.fail("MG-ARGUMENT", "noise.given: given numbers have no law") end

@@ -3,6 +3,9 @@
 -- solutions [samples, batch..., shape].
 local check = require "mapgrad.check"
 
-local NAMES = { "imle", "identity", "blackbox", "straight_through" }
+local NAMES = {
+  "imle", "aimle", "identity", "blackbox", "lpgd", "straight_through", "gumbel_softmax", "relaxed_top_k", "soft_rank",
+  "soft_sort", "sinkhorn", "sparsemap", "perturbed", "score_function",
+}
 
 return check.registry("estimator", NAMES, function(name) return require("mapgrad.estimator." .. name) end)

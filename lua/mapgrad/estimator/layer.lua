@@ -1,6 +1,7 @@
 --- Layers: an estimator and a solver, callable, that count what they do.
 local autograd = require "mapgrad.autograd"
 local check = require "mapgrad.check"
+local margin = require "mapgrad.estimator.margin"
 local tensor = require "mapgrad.tensor"
 
 local methods = {}
@@ -19,25 +20,31 @@ local function scores(self, x)
   return self.solver.sense == "min" and -x or x
 end
 
--- Splits the truth off the context: {theta = scores, n = entries of an instance}.
+-- Splits truth and label off the context: {theta = scores, n = entries of an instance}, label.
 local function split_context(self, context)
   self.solver:expect_context(context)
-  if not context or context.truth == nil then return context, nil end
+  if not context or (context.truth == nil and context.label == nil) then return context, nil, nil end
   local own = {}
   for name, value in pairs(context) do
-    if name ~= "truth" then own[name] = value end
+    if name ~= "truth" and name ~= "label" then own[name] = value end
   end
+  if context.truth == nil then return own, nil, context.label end
   local truth = tensor.of(context.truth, self.name .. ": truth"):detach()
   self.solver:batch_of(truth, self.name .. ": truth")
-  return own, { theta = scores(self, truth), n = self.solver.n }
+  return own, { theta = scores(self, truth), n = self.solver.n }, context.label
 end
 
 -- The samples [samples, batch..., shape], whatever the layer's output.
 local function sample(self, x, context)
   x = tensor.of(x, self.name)
   self.solver:batch_of(x, self.name)
-  local own, truth = split_context(self, context)
-  return self.operation(scores(self, x), own, truth)
+  local own, truth, label = split_context(self, context)
+  local theta = scores(self, x)
+  local term = margin.term(self, theta, label)
+  if term and self.options.margin_order ~= "after" then
+    theta, term = theta + term, nil
+  end
+  return self.operation(theta, own, truth, term)
 end
 
 local function mean(z)
@@ -48,6 +55,9 @@ Layer.__call = function(self, x, context)
   local z = sample(self, x, context)
   return self.output == "mean" and mean(z) or z
 end
+
+--- x as scores, recorded.
+methods.scores = scores
 
 --- The MAP state, without noise and without recording: [1, batch..., shape].
 function methods.map(self, x, context)
@@ -96,7 +106,7 @@ Layer.__tostring = function(self)
   return table.concat(parts, "\n")
 end
 
---- Options that all layers share.
+--- Options that all layers share, beside margin and margin_kind.
 local shared = {
   output = function() return check.choice({ "samples", "mean" }, "samples") end,
   evaluation = function() return check.choice({ "map", "mean", "samples" }, "map") end,
@@ -107,13 +117,15 @@ local layer = {}
 --- Checks an estimator's options together with the shared ones.
 function layer.options(name, options, rules)
   for key, make in pairs(shared) do rules[key] = rules[key] or make() end
+  margin.rules(rules)
   return check.options(name, options, rules)
 end
 
 --- Makes a layer.
 -- @param name      the estimator's, such as "estimator.imle"
 -- @param o         its checked options, with solver, output, evaluation
--- @param forward   function (saved, theta, context, truth) -> z [samples, batch..., shape]
+-- @param forward   function (saved, theta, context, truth, margin) -> z [samples, batch..., shape]; margin: what is
+--   to be added to projected scores, or nil
 -- @param backward  function (saved, dz) -> dtheta [batch..., shape]
 function layer.new(name, o, forward, backward)
   local self = setmetatable({

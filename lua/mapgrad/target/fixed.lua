@@ -21,5 +21,5 @@ return function(options)
   return target.new(text, function(theta, g)
     local kept = o.alpha == 0 and target.forbidden(theta) or theta * o.alpha -- 0 * -inf would be NaN
     return kept - g * o.lambda, scale
-  end)
+  end, { alpha = o.alpha, is_step = true })
 end

@@ -1,12 +1,22 @@
 --- The type of targets, and what they share.
-local Target = { __name = "mapgrad.target" }
+local compat = require "mapgrad.compat"
+local tensor = require "mapgrad.tensor"
 
-Target.__call = function(self, theta, g, truth)
-  return self.shift(theta, g, truth)
+local methods = {}
+local Target = { __name = "mapgrad.target", __index = methods }
+
+Target.__call = function(self, theta, g, truth, axes)
+  return self.shift(theta, g, truth, axes)
 end
 
 Target.__tostring = function(self)
-  return self.text
+  return type(self.text) == "function" and self.text() or self.text
+end
+
+--- What a backward pass tells its target afterwards: the difference of solutions, averaged over groups of
+-- samples, [groups, batch..., shape], with `axes` axes of the shape. Most targets do not listen.
+function methods.observe(self, difference, axes)
+  if self.listen then self.listen(difference, axes) end
 end
 
 local target = {}
@@ -16,11 +26,57 @@ function target.forbidden(theta)
   return (1 - theta:eq(-math.huge)):log()
 end
 
+--- theta with 0 for forbidden entries.
+function target.finite(theta)
+  return theta:eq(-math.huge):where(0, theta)
+end
+
+-- Norms over the last `count` axes, and over axis 1 if with_samples; the axes stay with extent 1.
+local function norm_over(t, count, with_samples)
+  local list = { with_samples and 1 or nil }
+  for i = t:axes() - count + 1, t:axes() do list[#list + 1] = i end
+  list[#list + 1] = { keep = true }
+  return t:norm(compat.unpack(list))
+end
+
+--- Norms of theta and g: numbers over the whole batch, or tensors [1, batch..., 1...], one an instance.
+-- @param theta         [batch..., shape]; forbidden entries count as 0
+-- @param g             [samples, batch..., shape]
+-- @param axes          axes of the shape; nil: over the whole batch
+function target.norms(theta, g, axes)
+  local finite = target.finite(theta)
+  if not axes then return finite:norm():item(), g:norm():item() end
+  return norm_over(finite:unsqueeze(1), axes, false), norm_over(g, axes, true)
+end
+
+--- a / b with 0 where b is 0; numbers or tensors.
+function target.ratio(a, b)
+  if not tensor.is(b) then return b == 0 and 0 or a / b end
+  return b:eq(0):where(0, a / b)
+end
+
+--- lambda = beta sqrt(samples) |theta| / |g|, so that lambda |g| is beta times the norm of theta repeated for each
+-- sample; 0 where g is 0.
+function target.step(beta, theta, g, axes)
+  local of_theta, of_g = target.norms(theta, g, axes)
+  return target.ratio(of_theta * (beta * math.sqrt(g:size(1))), of_g)
+end
+
+--- 1 / lambda, and 1 where lambda is 0.
+function target.inverse(lambda)
+  if not tensor.is(lambda) then return lambda == 0 and 1 or 1 / lambda end
+  return lambda:eq(0):where(1, 1 / lambda)
+end
+
 --- Makes a target.
--- @param text   how it prints
--- @param shift  function (theta, g, truth) -> theta', scale
-function target.new(text, shift)
-  return setmetatable({ text = text, shift = shift }, Target)
+-- @param text    how it prints; or a function that says so
+-- @param shift   function (theta, g, truth, axes) -> theta', scale: a number, or a tensor to multiply samples by;
+--   axes: those of the solver's shape
+-- @param fields  more fields of the object: listen, state, load_state, alpha
+function target.new(text, shift, fields)
+  local object = { text = text, shift = shift, alpha = 1 }
+  for key, value in pairs(fields or {}) do object[key] = value end
+  return setmetatable(object, Target)
 end
 
 return target

@@ -37,6 +37,13 @@ function methods.sort(t, axis, options)
   return values_and_places(t, zero_based, order)
 end
 
+--- The decreasing row nearest to each row along the last axis, by pooling adjacent violators; O(n) a row. Equal
+-- entries are blocks, over which gradients are averaged.
+-- Source: Best, Chakravarti 1990.
+function methods.isotonic(t)
+  return tape.apply1(rules.isotonic, t)
+end
+
 --- The second result of sort alone.
 function methods.argsort(t, axis, options)
   return places((order_of("argsort", t, axis, options)))

@@ -1,8 +1,8 @@
---- The row of sorting.
+--- The rows of sorting and isotonic regression.
 local core = require "mapgrad.real"
 local tensor = require "mapgrad.tensor"
 
---- Adds the row.
+--- Adds the rows.
 -- @param add     function (row)
 -- @param sample  function (shape, low, high, salt) -> tensor for checks
 return function(add, sample)
@@ -10,6 +10,19 @@ return function(add, sample)
   local function ordered(x, axis, count, is_descending)
     return { { x, tensor.wrap(core.sort_order(x.handle, axis, count, is_descending)) }, axis }
   end
+
+  --- the nearest decreasing row
+  add {
+    name = "isotonic", inputs = 1,
+    forward = function(x) return core.isotonic(x) end,
+    vjp = function(dy, y) return core.isotonic_vjp(y, dy) end,
+    sample = function()
+      return {
+        { { sample({ 3, 7 }, -2, 2) } }, { { sample({ 1 }, -2, 2) } }, { { tensor.new(2, 0) } },
+        { { sample({ 2, 3, 4 }, -2, 2, 1) } },
+      }
+    end,
+  }
 
   --- x and the places of its entries in the result, from 0, which have no gradient; o = axis from 0
   add {

@@ -1,0 +1,52 @@
+--- Pools of known solutions for losses that compare with many of them.
+local autograd = require "mapgrad.autograd"
+local check = require "mapgrad.check"
+local core = require "mapgrad.real"
+local structured = require "mapgrad.loss.structured"
+local tensor = require "mapgrad.tensor"
+
+local pool = {}
+
+--- Options of all of them.
+function pool.rules(more)
+  local rules = { solve_ratio = check.not_negative(1), most = check.count(1000) }
+  for key, rule in pairs(more or {}) do rules[key] = rule end
+  return rules
+end
+
+-- The pool [known, n] after the true solutions, and with probability solve_ratio those of theta, joined it.
+local function grow(self, theta, best, context)
+  local n = self.solver.n
+  self.memo = self.memo or core.memo_new(n, n, self.options.most)
+  local function add(z)
+    local rows, list = z:reshape(-1, n), {}
+    for i = 1, rows:size(1) do list[i] = i end
+    core.memo_add(self.memo, rows.handle, list, rows.handle, tensor.full(rows:shape(), 0).handle)
+  end
+  add(best)
+  local ratio = self.options.solve_ratio
+  if ratio >= 1 or (ratio > 0 and tensor.uniform({ 1 }, "pool"):item() < ratio) then
+    add(self:argmax(theta, context))
+  end
+  return tensor.wrap(core.memo_values(self.memo))
+end
+
+--- Makes the constructor of a loss over a pool.
+-- @param name   for messages
+-- @param rules  of more options
+-- @param value  function (q, best, r, o) -> loss [batch] or a tensor whose mean counts: q = <theta, z> [batch, known],
+--   recorded; best = <theta, z*> [batch, 1], recorded; r = <theta_true, z> [batch, known]; is_best [batch, known]
+function pool.loss(name, rules, value)
+  return structured.loss(name, pool.rules(rules), function(self, theta, truth, context)
+    local theta_true, best, own = self:solved_truth(truth, theta, context)
+    local known = autograd.pause(grow, self, theta, best, own)
+    local rows, true_rows = self:finite(self:rows(theta)), self:finite(self:rows(theta_true))
+    local columns, flat = known:transpose(), best:reshape(-1, self.solver.n)
+    local r = true_rows:matmul(columns)
+    local equal = flat:matmul(columns) -- 0/1 solutions: equal when the common ones are all of both
+    local is_best = equal:eq(flat:sum(2):unsqueeze(2)) * equal:eq(known:sum(2):unsqueeze(1))
+    return value(rows:matmul(columns), (rows * flat):sum(2):unsqueeze(2), r, is_best, self.options)
+  end)
+end
+
+return pool
