@@ -105,6 +105,8 @@ function support.replay_flat(case, s)
       support.near(g.grad, gradient(layer, upstreams[g.upstream]), 10 * exact, case.id .. ": " .. row.projection)
     end
   end
+end
+
 --- All permutations of 1..n, as lists.
 function support.permutations(n)
   local found, used, list = {}, {}, {}
