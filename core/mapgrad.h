@@ -124,7 +124,9 @@ typedef struct mg_kind {
   const char *doc;
   const mg_option *settings;
   const mg_option *contexts;
-  int is_exact;        /* 1: every answer is proved optimal; 0: mg_answer says which are */
+  /* 1: every answer is proved optimal, but for those that a setting time_limit ends; 0: mg_answer says which
+   * are */
+  int is_exact;
   int is_constant_sum; /* 1: all solutions have the same sum of entries */
 } mg_kind;
 

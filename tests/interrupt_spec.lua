@@ -70,6 +70,54 @@ local long = {
   end },
 }
 
+-- One long solve of a kind, or many: what the limit is to end from within.
+local function edges_of(nodes, step)
+  local edges = {}
+  for i = 1, nodes do
+    for j = i + 1, nodes, step do edges[#edges + 1] = { i, j } end
+  end
+  return edges
+end
+
+local function solves_of(s, batch)
+  return function()
+    local shape = { batch or 1 }
+    for _, extent in ipairs(s.shape) do shape[#shape + 1] = extent end
+    local x = (tensor.uniform(shape) * 1000):floor()
+    for _ = 1, 10000 do s(x):free() end
+  end
+end
+
+for name, make in pairs {
+  assignment = function() return mg.solver.assignment { rows = 1000, cols = 1000 } end,
+  tour = function() return mg.solver.tour { cities = 150 } end,
+  quadratic_assignment = function()
+    return mg.solver.quadratic_assignment { nodes_a = 20, nodes_b = 20, nodes = 1e9,
+      flow = tensor.uniform(20, 20), distance = tensor.uniform(20, 20) }
+  end,
+  knapsack = function()
+    return mg.solver.knapsack { weights = tensor.uniform(2000) + 0.1, capacity = 500.5 }
+  end,
+  graph_path = function() return mg.solver.graph_path { nodes = 400, edges = edges_of(400, 1), start = 1 } end,
+  min_cost_flow = function()
+    local supplies = tensor.zeros(200)
+    supplies:set(1, 20)
+    supplies:set(200, -20)
+    local edges = edges_of(200, 1)
+    return mg.solver.min_cost_flow { nodes = 200, edges = edges, capacities = tensor.full({ #edges }, 3),
+      supplies = supplies }
+  end,
+  spanning_tree = function() return mg.solver.spanning_tree { nodes = 500, edges = edges_of(500, 1) } end,
+  arborescence = function() return mg.solver.arborescence { nodes = 500, edges = edges_of(500, 1) } end,
+  perfect_matching = function() return mg.solver.perfect_matching { nodes = 300 } end,
+  grid_path = function() return mg.solver.grid_path { rows = 1500, cols = 1500 } end,
+  chain = function() return mg.solver.chain { length = 2000, states = 100 } end,
+  ranking = function() return mg.solver.ranking { n = 1000000 } end,
+  top_k = function() return mg.solver.top_k { n = 1000000, k = 1000 } end,
+} do
+  long[#long + 1] = { "solves of " .. name, function() solves_of(make())() end }
+end
+
 describe("a time limit", function()
   setup(function() random.seed(1) end)
   teardown(function() core.time_limit(0) end)

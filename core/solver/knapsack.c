@@ -329,7 +329,7 @@ const solver_kind solver_knapsack = {
                     "solver.knapsack { weights = { 3, 4, 5 }, capacity = 8 }.",
              .settings = options,
              .contexts = contexts,
-             .is_exact = 0}, /* because of the time limit */
+             .is_exact = 1},
     .rows_at_once = 16,
     .prepare = prepare,
     .scratch_bytes = scratch_bytes,

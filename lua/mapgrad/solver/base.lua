@@ -261,7 +261,7 @@ Solver.__tostring = function(self)
     parts[#parts + 1] = ("%s = %s"):format(setting[1], text)
   end
   return ("%s { %s }  sense %s, %s"):format(self.name, table.concat(parts, ", "), self.sense,
-    self.exact and "exact" or "not proved optimal")
+    self.exact and "exact" or "not always proved optimal")
 end
 
 --- A solver of fields name, sense, shape, settings, exact, constant_sum, context_rows, and plan and
