@@ -3,6 +3,7 @@
 
 #include "solver.h"
 
-extern const solver_kind solver_grid_path, solver_one_hot, solver_top_k;
+extern const solver_kind solver_grid_path, solver_one_hot, solver_perfect_matching, solver_top_k;
 
-const solver_kind *const solver_list[] = {&solver_one_hot, &solver_top_k, &solver_grid_path, NULL};
+const solver_kind *const solver_list[] = {&solver_one_hot, &solver_top_k, &solver_grid_path,
+                                          &solver_perfect_matching, NULL};
