@@ -2,8 +2,8 @@
  *
  * Costs become even integers, multiples of a power of two that depends on the largest alone; what lies
  * below that is cut off. perfect_matching_blossom.c solves them exactly. On graphs of many edges it gets
- * each vertex's cheapest edges first; the duals then price all others, and the edges that would improve the
- * answer join in, until there is none. */
+ * each vertex's cheapest edges first; the duals then price all others, and edges that may improve the answer
+ * join in, until there is none. */
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -16,8 +16,7 @@
 enum {
   CHEAPEST = 7,      /* edges of a vertex that a dense graph starts with */
   DENSE_DEGREE = 24, /* dense: vertices have more edges on average */
-  MOST_ROUNDS = 24,  /* of pricing, before all edges are taken */
-  MOST_ADDED = 6     /* edges of a vertex that join in one round, about */
+  MOST_ROUNDS = 100  /* of pricing, before all edges are taken */
 };
 
 typedef struct plan {
@@ -44,7 +43,7 @@ typedef struct work {
   int64_t parts;          /* how many */
   offer *offers;          /* [nodes, CHEAPEST] ascending */
   int64_t *dual;          /* [nodes] */
-  int32_t *added;         /* [nodes] */
+  int is_priced;          /* duals are those of w->b */
   const int32_t *edge_of; /* of the arcs that were solved */
 } work;
 
@@ -186,7 +185,6 @@ static int64_t place(const plan *p, char *at, work *w) {
   w->part = take(&at, &sum, m * word);
   w->offers = take(&at, &sum, n * CHEAPEST * (int64_t)sizeof *w->offers);
   w->dual = take(&at, &sum, n * (int64_t)sizeof *w->dual);
-  w->added = take(&at, &sum, n * word);
   return sum;
 }
 
@@ -215,8 +213,10 @@ static void load_costs(const plan *p, const mg_real *theta, int64_t *cost) {
 
 /* ---------------------------------------------------------------- dense graphs */
 
-static int is_before(int64_t cost, int32_t edge, const offer *o) {
-  return cost < o->cost || (cost == o->cost && edge <= o->edge);
+static int64_t reduced_cost(const plan *p, work *w, int32_t e) {
+  int32_t u = p->from[e], v = p->to[e];
+  int64_t reduced = w->cost[e] - w->dual[u] - w->dual[v];
+  return reduced < 0 && w->is_priced ? reduced + 2 * blossom_shared(&w->b, u, v) : reduced;
 }
 
 /* Puts an edge among the cheapest of a vertex, before those that cost more. */
@@ -226,56 +226,57 @@ static void insert(offer *offers, int64_t cost, int32_t edge) {
   offers[i] = (offer){cost, edge};
 }
 
-/* Whether an edge is among the cheapest of a vertex. */
-static int is_offered(const work *w, int64_t v, int32_t edge) {
-  return is_before(w->cost[edge], edge, &w->offers[v * CHEAPEST + CHEAPEST - 1]);
-}
-
-/* Adds edges 1-2, 3-4, ... of a complete graph, a perfect matching. */
-static void choose_pairs(const plan *p, work *w) {
-  for (int64_t v = 0; v + 1 < p->nodes; v += 2) {
-    int32_t e = (int32_t)(v * (2 * p->nodes - v - 1) / 2);
-    if (!is_offered(w, v, e) && !is_offered(w, v + 1, e)) w->part[w->parts++] = e;
-  }
-}
-
-/* The cheapest edges of each vertex; in a complete graph also a perfect matching. */
-static void choose_part(const plan *p, work *w) {
-  for (int64_t i = 0; i < p->nodes * CHEAPEST; i++) w->offers[i] = (offer){BLOSSOM_FORBIDDEN, -1};
+/* The edges of least reduced cost of each vertex, below `limit`. */
+static void collect_offers(const plan *p, work *w, int64_t limit) {
+  for (int64_t i = 0; i < p->nodes * CHEAPEST; i++) w->offers[i] = (offer){limit, -1};
   for (int32_t e = 0; e < p->edges; e++) {
-    offer *a = w->offers + (int64_t)p->from[e] * CHEAPEST, *b = w->offers + (int64_t)p->to[e] * CHEAPEST;
-    if (w->cost[e] < a[CHEAPEST - 1].cost) insert(a, w->cost[e], e);
-    if (w->cost[e] < b[CHEAPEST - 1].cost) insert(b, w->cost[e], e);
+    int32_t u = p->from[e], v = p->to[e];
+    offer *a = w->offers + (int64_t)u * CHEAPEST, *b = w->offers + (int64_t)v * CHEAPEST;
+    int64_t reduced = w->cost[e] - w->dual[u] - w->dual[v];
+    if (reduced >= a[CHEAPEST - 1].cost && reduced >= b[CHEAPEST - 1].cost) continue;
+    reduced = reduced_cost(p, w, e);
+    if (reduced < a[CHEAPEST - 1].cost) insert(a, reduced, e);
+    if (reduced < b[CHEAPEST - 1].cost) insert(b, reduced, e);
   }
-  w->parts = 0;
+}
+
+/* Whether an edge is among the offers of a vertex. */
+static int is_offered(const work *w, int64_t v, int64_t reduced, int32_t edge) {
+  const offer *last = &w->offers[v * CHEAPEST + CHEAPEST - 1];
+  return reduced < last->cost || (reduced == last->cost && edge <= last->edge);
+}
+
+/* Adds all edges that are offered; 0 if there is none. */
+static int add_offers(const plan *p, work *w) {
+  int64_t before = w->parts;
   for (int64_t v = 0; v < p->nodes; v++)
     for (int i = 0; i < CHEAPEST; i++) {
       offer o = w->offers[v * CHEAPEST + i];
       if (o.edge < 0) break;
       int64_t other = p->from[o.edge];
-      if (other < v && is_offered(w, other, o.edge)) continue; /* the other end has it */
+      if (other < v && is_offered(w, other, o.cost, o.edge)) continue; /* the other end has it */
       w->part[w->parts++] = o.edge;
     }
-  if (p->is_complete) choose_pairs(p, w);
+  return w->parts > before;
+}
+
+/* The cheapest edges of each vertex. Returns a vertex that has none, or -1. */
+static int32_t choose_part(const plan *p, work *w) {
+  w->parts = w->is_priced = 0;
+  memset(w->dual, 0, (size_t)p->nodes * sizeof *w->dual);
+  collect_offers(p, w, BLOSSOM_FORBIDDEN);
+  add_offers(p, w);
+  for (int32_t v = 0; v < p->nodes; v++)
+    if (w->offers[(int64_t)v * CHEAPEST].edge < 0) return v;
+  return -1;
 }
 
 /* Adds edges whose reduced cost is below 0; 0 if there is none. */
 static int price(const plan *p, work *w) {
-  int64_t before = w->parts;
-  for (int64_t v = 0; v < p->nodes; v++) {
-    w->dual[v] = w->b.vertices[v].base;
-    w->added[v] = 0;
-  }
-  for (int32_t e = 0; e < p->edges; e++) {
-    int32_t u = p->from[e], v = p->to[e];
-    int64_t reduced = w->cost[e] - w->dual[u] - w->dual[v];
-    if (reduced >= 0 || reduced + 2 * blossom_shared(&w->b, u, v) >= 0) continue;
-    if (w->added[u] >= MOST_ADDED && w->added[v] >= MOST_ADDED) continue;
-    w->added[u]++;
-    w->added[v]++;
-    w->part[w->parts++] = e;
-  }
-  return w->parts > before;
+  w->is_priced = 1;
+  for (int64_t v = 0; v < p->nodes; v++) w->dual[v] = w->b.vertices[v].base;
+  collect_offers(p, w, 0);
+  return add_offers(p, w);
 }
 
 static mg_status solve_arcs(work *w, const int32_t *first, const int32_t *edge, int64_t arcs,
@@ -292,14 +293,14 @@ static mg_status solve_all(const plan *p, work *w, int32_t *alone) {
   return solve_arcs(w, p->first, p->edge, 2 * p->edges, alone);
 }
 
+/* Also where the part has no perfect matching: the edges that may help have reduced costs below 0. */
 static mg_status solve_dense(const plan *p, work *w, int32_t *alone) {
-  choose_part(p, w);
+  *alone = choose_part(p, w);
+  if (*alone >= 0) return MG_OK;
   for (int round = 0; round < MOST_ROUNDS; round++) {
     join(p, w->part, w->parts, w->first, w->arcs, w->edge);
     mg_status status = solve_arcs(w, w->first, w->edge, 2 * w->parts, alone);
-    if (status != MG_OK) return status;
-    if (*alone >= 0) break;
-    if (!price(p, w)) return MG_OK;
+    if (status != MG_OK || !price(p, w)) return status;
   }
   return solve_all(p, w, alone);
 }
@@ -325,8 +326,7 @@ static mg_status solve_one(const mg_solver *s, solver_rows *rows, int64_t row, w
   mg_status status = p->is_dense ? solve_dense(p, w, &alone) : solve_all(p, w, &alone);
   if (status != MG_OK) return status;
   if (alone >= 0)
-    return solver_none(s, rows, row, "the edges of finite cost have no perfect matching: node %d stays "
-                                     "alone in any largest one that holds the nodes before it",
+    return solver_none(s, rows, row, "no perfect matching of edges of finite cost; node %d is left over",
                        alone + 1);
   memset(z, 0, (size_t)s->n * sizeof *z);
   double sum = 0;

@@ -15,8 +15,9 @@
  * No event beyond the nearest lone vertex enters the heap. All numbers are integers: costs are even, so
  * that duals of one tree have one parity and half a reduced cost between even nodes is an integer. With
  * costs up to C duals start between -C/2 and 3C/2, their sum is at most n C/2 if there is a perfect
- * matching and rises by delta in each phase: deltas sum up to at most n C. The limit that starts there
- * keeps forbidden edges and overflow out, and ends the search where there is no matching. */
+ * matching and rises by delta in each phase: deltas sum up to at most n C <= BLOSSOM_RANGE. The limit that
+ * starts there keeps forbidden edges and overflow out. Where no event is left below it there is no
+ * matching; delta goes up to it, which proves that: the duals' sum exceeds the cost of any. */
 #include "perfect_matching_blossom.h"
 
 #include <string.h>
@@ -418,24 +419,23 @@ static int match_vertex(blossom *b, int32_t root, int64_t *room) {
   label_even(b, top_of(b, root));
   scan_node(b, top_of(b, root));
   while (b->events > 0 && !matched) matched = happen(b, pop(b));
+  if (!matched) b->delta = b->limit;
   settle(b);
   *room -= b->delta;
   return matched;
 }
 
-/* Duals of half the cheapest edge, then raised vertex by vertex until an edge is tight. Returns the largest
- * cost, or -1 where a vertex has no edge. */
-static int64_t start(blossom *b, int32_t *lone) {
-  int64_t largest = 0;
+/* Duals of half the cheapest edge, then raised vertex by vertex until an edge is tight. 0: *lone has no
+ * edge. */
+static int start(blossom *b, int32_t *lone) {
   for (int32_t v = 0; v < b->n; v++) {
     int64_t least = BLOSSOM_FORBIDDEN;
     for (int32_t a = b->first[v]; a < b->first[v + 1]; a++) {
-      int64_t cost = b->arcs[a].cost, size = cost < 0 ? -cost : cost;
+      int64_t cost = b->arcs[a].cost;
       least = cost < least ? cost : least;
-      if (cost != BLOSSOM_FORBIDDEN && size > largest) largest = size;
     }
     *lone = v;
-    if (least == BLOSSOM_FORBIDDEN) return -1;
+    if (least == BLOSSOM_FORBIDDEN) return 0;
     b->vertices[v] = (blossom_vertex){.base = least / 2, .set = v};
     b->nodes[v] = (blossom_node){
         .match = ALONE, .parent = NONE, .head = v, .tail = v, .set = v, .size = 1};
@@ -458,7 +458,7 @@ static int64_t start(blossom *b, int32_t *lone) {
     other->match = mirror(b, best);
     b->nodes[v].match = best;
   }
-  return largest;
+  return 1;
 }
 
 /* Hands the matching of a blossom down to its vertices. */
@@ -482,9 +482,8 @@ mg_status blossom_solve(blossom *b, int32_t *vertex) {
     b->nodes[x] = (blossom_node){0};
     b->spare[b->spares++] = x;
   }
-  int64_t largest = start(b, vertex);
-  if (largest < 0) return MG_OK;
-  int64_t room = largest * b->n;
+  if (!start(b, vertex)) return MG_OK;
+  int64_t room = BLOSSOM_RANGE;
   for (int32_t v = 0; v < b->n && status == MG_OK; v++) {
     *vertex = v;
     if (b->nodes[top_of(b, v)].match != ALONE) continue;
