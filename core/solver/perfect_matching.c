@@ -43,6 +43,7 @@ typedef struct work {
   int64_t parts;          /* how many */
   offer *offers;          /* [nodes, CHEAPEST] ascending */
   int64_t *dual;          /* [nodes] */
+  char *is_taken;         /* [nodes] */
   int is_priced;          /* duals are those of w->b */
   const int32_t *edge_of; /* of the arcs that were solved */
 } work;
@@ -185,6 +186,7 @@ static int64_t place(const plan *p, char *at, work *w) {
   w->part = take(&at, &sum, m * word);
   w->offers = take(&at, &sum, n * CHEAPEST * (int64_t)sizeof *w->offers);
   w->dual = take(&at, &sum, n * (int64_t)sizeof *w->dual);
+  w->is_taken = take(&at, &sum, n);
   return sum;
 }
 
@@ -260,12 +262,26 @@ static int add_offers(const plan *p, work *w) {
   return w->parts > before;
 }
 
-/* The cheapest edges of each vertex. Returns a vertex that has none, or -1. */
+/* Adds a matching, each edge in turn if it fits: a start where all edges cost much the same. */
+static void add_pairs(const plan *p, work *w) {
+  int64_t left = p->nodes;
+  for (int32_t e = 0; e < p->edges && left > 1; e++) {
+    int32_t u = p->from[e], v = p->to[e];
+    if (w->is_taken[u] || w->is_taken[v] || w->cost[e] == BLOSSOM_FORBIDDEN) continue;
+    w->is_taken[u] = w->is_taken[v] = 1;
+    left -= 2;
+    if (!is_offered(w, u, w->cost[e], e) && !is_offered(w, v, w->cost[e], e)) w->part[w->parts++] = e;
+  }
+}
+
+/* The cheapest edges of each vertex and a matching. Returns a vertex that has none, or -1. */
 static int32_t choose_part(const plan *p, work *w) {
   w->parts = w->is_priced = 0;
   memset(w->dual, 0, (size_t)p->nodes * sizeof *w->dual);
   collect_offers(p, w, BLOSSOM_FORBIDDEN);
   add_offers(p, w);
+  memset(w->is_taken, 0, (size_t)p->nodes);
+  add_pairs(p, w);
   for (int32_t v = 0; v < p->nodes; v++)
     if (w->offers[(int64_t)v * CHEAPEST].edge < 0) return v;
   return -1;
