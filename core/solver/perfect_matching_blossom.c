@@ -409,20 +409,26 @@ static void settle(blossom *b) {
     if (b->nodes[b->reached[i]].label != 0) set_label(b, b->reached[i], 0);
 }
 
-/* Matches a lone vertex; 0 if that is impossible. `room`: what deltas may still sum up to. */
-static int match_vertex(blossom *b, int32_t root, int64_t *room) {
-  int matched = 0;
+/* Matches a lone vertex; *matched becomes 0 if that is impossible. `room`: what deltas may still sum up
+ * to. */
+static mg_status match_vertex(blossom *b, int32_t root, int64_t *room, int *matched) {
+  mg_status status = MG_OK;
+  int64_t steps = 0;
+  *matched = 0;
   b->events = b->reaches = 0;
   b->delta = 0;
   b->limit = *room + 1;
   b->phase++;
   label_even(b, top_of(b, root));
   scan_node(b, top_of(b, root));
-  while (b->events > 0 && !matched) matched = happen(b, pop(b));
-  if (!matched) b->delta = b->limit;
+  while (b->events > 0 && !*matched && status == MG_OK) {
+    *matched = happen(b, pop(b));
+    if (++steps % 256 == 0) status = interrupt_tick();
+  }
+  if (!*matched) b->delta = b->limit;
   settle(b);
   *room -= b->delta;
-  return matched;
+  return status == MG_OK ? interrupt_tick() : status;
 }
 
 /* Duals of half the cheapest edge, then raised vertex by vertex until an edge is tight. 0: *lone has no
@@ -487,8 +493,9 @@ mg_status blossom_solve(blossom *b, int32_t *vertex) {
   for (int32_t v = 0; v < b->n && status == MG_OK; v++) {
     *vertex = v;
     if (b->nodes[top_of(b, v)].match != ALONE) continue;
-    if (!match_vertex(b, v, &room)) return MG_OK;
-    status = interrupt_tick();
+    int matched;
+    status = match_vertex(b, v, &room, &matched);
+    if (!matched) return status;
   }
   for (int32_t v = 0; v < b->n; v++)
     if (b->nodes[top_of(b, v)].head == v) match_inside(b, top_of(b, v));
