@@ -149,10 +149,10 @@ describe("perfect matching, shared values:", function()
         for i, cost in ipairs(moved) do moved[i] = math.max(cost, 0) end
         assert.same(row.perturbed_matching, s(tensor(moved)):to_list())
         if not row.any_edge_clipped then
-          local x = tensor({ case.weights }):watch()
+          local x = tensor(case.weights):watch()
           local layer = estimator.blackbox { solver = s, lambda = row.lambda }
           layer(-x):backward(tensor { case.upstream_grad })
-          support.near({ row.grad }, x.grad, support.is_double and 1e-10 or 1e-5, case.id)
+          support.near(row.grad, x.grad, support.is_double and 1e-10 or 1e-5, case.id)
         end
       end
     end
