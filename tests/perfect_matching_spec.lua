@@ -151,7 +151,7 @@ describe("perfect matching, shared values:", function()
         if not row.any_edge_clipped then
           local x = tensor(case.weights):watch()
           local layer = estimator.blackbox { solver = s, lambda = row.lambda }
-          layer(-x):backward(tensor { case.upstream_grad })
+          layer(x):backward(tensor { case.upstream_grad })
           support.near(row.grad, x.grad, support.is_double and 1e-10 or 1e-5, case.id)
         end
       end
