@@ -188,7 +188,7 @@ local function has_no_better(rows, cols, edges, costs, z)
     local v = edge[1] - 1
     local is_black = (math.floor(v / cols) + v % cols) % 2 == 0
     local black, white = edge[is_black and 1 or 2], edge[is_black and 2 or 1]
-    if z[i] == 1 then arcs[#arcs + 1] = { black, white, -costs[i] } else arcs[#arcs + 1] = { white, black, costs[i] } end
+    arcs[i] = z[i] == 1 and { black, white, -costs[i] } or { white, black, costs[i] }
   end
   for v = 1, rows * cols do d[v] = 0 end
   for _ = 1, rows * cols + 1 do

@@ -1,7 +1,6 @@
 /* Cheapest perfect matching of a graph that is given once.
  *
- * Costs become even integers, multiples of a power of two that depends on the largest alone; what lies
- * below that is cut off. perfect_matching_blossom.c solves them exactly. On graphs of many edges it gets
+ * Costs become even integers, multiples of a power of two that depends on the largest alone. perfect_matching_blossom.c solves them exactly. On graphs of many edges it gets
  * each vertex's cheapest edges first; the duals then price all others, and edges that may improve the answer
  * join in, until there is none. */
 #include <inttypes.h>
@@ -207,10 +206,12 @@ static void load_costs(const plan *p, const mg_real *theta, int64_t *cost) {
   int exponent, shift, places;
   frexp((double)largest, &exponent); /* largest < 2^exponent */
   frexp((double)p->nodes, &places);
-  shift = 56 - places - exponent;
+  shift = 58 - places - exponent;
   double scale = ldexp(-1, shift / 2), more = ldexp(1, shift - shift / 2); /* their product may overflow */
-  for (int64_t e = 0; e < p->edges; e++)
-    cost[e] = theta[e] == -INFINITY ? BLOSSOM_FORBIDDEN : 2 * (int64_t)(theta[e] * scale * more);
+  for (int64_t e = 0; e < p->edges; e++) {
+    double exact = theta[e] * scale * more;
+    cost[e] = theta[e] == -INFINITY ? BLOSSOM_FORBIDDEN : 2 * (int64_t)(exact + copysign(0.5, exact));
+  }
 }
 
 /* ---------------------------------------------------------------- dense graphs */
@@ -452,8 +453,8 @@ const solver_kind solver_perfect_matching = {
              .doc = "the cheapest set of edges that covers each node of a graph once. costs [edges] -> z "
                     "[edges] in {0,1}. Costs of any sign; inf forbids an edge; no solution for an odd "
                     "number of nodes. Of edges between the same nodes the cheapest counts, then the first. "
-                    "Other ties: a fixed function of the costs. Exact for costs rounded to 2^-56 n of the "
-                    "largest, n nodes. Blossoms with a heap, O(n m log n), Edmonds 1965; dense graphs "
+                    "Other ties: a fixed function of the costs. Exact for costs rounded to about 2^-57 n of "
+                    "the largest, n nodes. Blossoms with a heap, O(n m log n), Edmonds 1965; dense graphs "
                     "by pricing. Example: solver.perfect_matching { nodes = 4, edges = {{1, 2}, {3, 4}, "
                     "{1, 3}, {2, 4}} }",
              .settings = options,

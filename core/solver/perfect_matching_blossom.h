@@ -6,7 +6,7 @@
 #include "../mapgrad.h"
 
 /* Costs are even and at most BLOSSOM_RANGE / vertices in size, or BLOSSOM_FORBIDDEN. */
-#define BLOSSOM_RANGE ((int64_t)1 << 57)
+#define BLOSSOM_RANGE ((int64_t)1 << 59)
 #define BLOSSOM_FORBIDDEN ((int64_t)1 << 62)
 
 /* An edge seen from one of its ends. */

@@ -52,6 +52,12 @@ luajit grid_sp 30 1000 2
 luajit topk 10 1000 1
 luajit topk 100 1000 1
 luajit topk 1000 1000 1
+luajit matching 16 70 1
+luajit matching 144 70 1
+luajit matching 400 70 1
+luajit matching 64 1 1 complete
+luajit matching 256 1 1 complete
+luajit matching 400 1 1 complete
 lua5.4 chain 10 1 1
 luajit chain 10 1 1
 lua5.4 chain 10 1 1 nograd

@@ -26,10 +26,13 @@ return {
   ties = "any", -- several optima: which one is not promised
 
   instances = {
-    { settings = { nodes = 2 } }, { settings = { nodes = 4 } }, { settings = { nodes = 6 } }, { settings = { nodes = 8 } },
+    { settings = { nodes = 2 } }, { settings = { nodes = 4 } }, { settings = { nodes = 6 } },
+    { settings = { nodes = 8 } },
     { settings = grid(2, 2) }, { settings = grid(3, 4) }, { settings = grid(4, 4) },
     -- two triangles joined by one edge; a double edge; a 5-cycle with a tail
-    { settings = { nodes = 6, edges = { { 1, 2 }, { 2, 3 }, { 3, 1 }, { 4, 5 }, { 6, 4 }, { 5, 6 }, { 3, 4 }, { 1, 6 } } } },
+    { settings = { nodes = 6, edges = {
+      { 1, 2 }, { 2, 3 }, { 3, 1 }, { 4, 5 }, { 6, 4 }, { 5, 6 }, { 3, 4 }, { 1, 6 },
+    } } },
     { settings = { nodes = 4, edges = { { 1, 2 }, { 2, 1 }, { 3, 4 }, { 1, 3 }, { 4, 2 }, { 4, 3 }, { 3, 4 } } } },
     { settings = { nodes = 6, edges = { { 1, 2 }, { 2, 3 }, { 3, 4 }, { 4, 5 }, { 5, 1 }, { 5, 6 }, { 2, 6 } } } },
   },
