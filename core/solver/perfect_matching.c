@@ -1,8 +1,9 @@
 /* Cheapest perfect matching of a graph that is given once.
  *
- * Costs become even integers, multiples of a power of two that depends on the largest alone. perfect_matching_blossom.c solves them exactly. On graphs of many edges it gets
- * each vertex's cheapest edges first; the duals then price all others, and edges that may improve the answer
- * join in, until there is none. */
+ * Costs become even integers, multiples of a power of two that depends on the largest alone.
+ * perfect_matching_blossom.c solves them exactly. On graphs of many edges it gets each vertex's
+ * cheapest edges first; the duals then price all others, and edges that may improve the answer join
+ * in, until there is none. */
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -25,7 +26,8 @@ typedef struct plan {
   int32_t *first;     /* [nodes + 1] of the arcs, ordered by vertex and edge */
   blossom_arc *arcs;  /* [2 edges] without costs */
   int32_t *edge;      /* [2 edges] of an arc */
-  int32_t *twin;      /* [edges] next of the edges between the same vertices, in a circle; NULL: all single */
+  int32_t *
+      twin; /* [edges] next of the edges between the same vertices, in a circle; NULL: all single */
 } plan;
 
 typedef struct offer {
@@ -54,13 +56,14 @@ static mg_status read_edge(plan *p, const double *list, int64_t e) {
     double node = list[2 * e + end];
     if (!(node >= 0 && node < (double)p->nodes) || node != floor(node))
       return fail(MG_BAD_ARGUMENT,
-                  "perfect_matching: edge %" PRId64 " has an end %g, expected an integer in 1..%" PRId64,
+                  "perfect_matching: edge %" PRId64
+                  " has an end %g, expected an integer in 1..%" PRId64,
                   e + 1, node + 1, p->nodes);
     (end == 0 ? p->from : p->to)[e] = (int32_t)node;
   }
   if (p->from[e] == p->to[e])
-    return fail(MG_BAD_ARGUMENT, "perfect_matching: edge %" PRId64 " joins node %d to itself", e + 1,
-                p->from[e] + 1);
+    return fail(MG_BAD_ARGUMENT, "perfect_matching: edge %" PRId64 " joins node %d to itself",
+                e + 1, p->from[e] + 1);
   return MG_OK;
 }
 
@@ -80,8 +83,8 @@ static mg_status read_edges(plan *p, const double *list) {
 }
 
 /* Arcs of all vertices from a list of edges (part[0..count], or all): first, arcs and edge. */
-static void join(const plan *p, const int32_t *part, int64_t count, int32_t *first, blossom_arc *arcs,
-                 int32_t *edge) {
+static void join(const plan *p, const int32_t *part, int64_t count, int32_t *first,
+                 blossom_arc *arcs, int32_t *edge) {
   memset(first, 0, (size_t)(p->nodes + 1) * sizeof *first);
   for (int64_t i = 0; i < count; i++) {
     int64_t e = part ? part[i] : i;
@@ -122,7 +125,8 @@ static int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
 static plan *new_plan(int64_t nodes, int64_t edges) {
   int64_t word = (int64_t)sizeof(int32_t), ends = aligned(edges * word);
-  int64_t arcs = aligned(2 * edges * (int64_t)sizeof(blossom_arc)), firsts = aligned((nodes + 1) * word);
+  int64_t arcs = aligned(2 * edges * (int64_t)sizeof(blossom_arc)),
+          firsts = aligned((nodes + 1) * word);
   int64_t head = aligned((int64_t)sizeof(plan));
   char *at = memory_new(head + 3 * ends + aligned(2 * edges * word) + arcs + firsts);
   plan *p = (plan *)(void *)at;
@@ -142,15 +146,15 @@ static mg_status prepare(mg_solver *s, const settings *given) {
   const double *list = settings_list(given, "edges", &numbers);
   int64_t edges = numbers / 2, most = INT32_MAX / 8;
   if (nodes < 2 || nodes > most)
-    return fail(MG_BAD_ARGUMENT, "perfect_matching: nodes = %" PRId64 ", expected 2..%" PRId64, nodes,
-                most);
+    return fail(MG_BAD_ARGUMENT, "perfect_matching: nodes = %" PRId64 ", expected 2..%" PRId64,
+                nodes, most);
   if (numbers % 2 != 0)
     return fail(MG_BAD_ARGUMENT, "perfect_matching: edges has %" PRId64 " numbers, expected pairs",
                 numbers);
   if (numbers == 0) edges = memory_product(nodes, nodes - 1) / 2;
   if (edges > most)
-    return fail(MG_BAD_ARGUMENT, "perfect_matching: %" PRId64 " edges are too many, at most %" PRId64,
-                edges, most);
+    return fail(MG_BAD_ARGUMENT,
+                "perfect_matching: %" PRId64 " edges are too many, at most %" PRId64, edges, most);
   plan *p = new_plan(nodes, edges);
   if (!p) return MG_NO_MEMORY;
   s->plan = p;
@@ -207,10 +211,12 @@ static void load_costs(const plan *p, const mg_real *theta, int64_t *cost) {
   frexp((double)largest, &exponent); /* largest < 2^exponent */
   frexp((double)p->nodes, &places);
   shift = 58 - places - exponent;
-  double scale = ldexp(-1, shift / 2), more = ldexp(1, shift - shift / 2); /* their product may overflow */
+  double scale = ldexp(-1, shift / 2),
+         more = ldexp(1, shift - shift / 2); /* their product may overflow */
   for (int64_t e = 0; e < p->edges; e++) {
     double exact = theta[e] * scale * more;
-    cost[e] = theta[e] == -INFINITY ? BLOSSOM_FORBIDDEN : 2 * (int64_t)(exact + copysign(0.5, exact));
+    cost[e] =
+        theta[e] == -INFINITY ? BLOSSOM_FORBIDDEN : 2 * (int64_t)(exact + copysign(0.5, exact));
   }
 }
 
@@ -271,7 +277,8 @@ static void add_pairs(const plan *p, work *w) {
     if (w->is_taken[u] || w->is_taken[v] || w->cost[e] == BLOSSOM_FORBIDDEN) continue;
     w->is_taken[u] = w->is_taken[v] = 1;
     left -= 2;
-    if (!is_offered(w, u, w->cost[e], e) && !is_offered(w, v, w->cost[e], e)) w->part[w->parts++] = e;
+    if (!is_offered(w, u, w->cost[e], e) && !is_offered(w, v, w->cost[e], e))
+      w->part[w->parts++] = e;
   }
 }
 
@@ -310,7 +317,8 @@ static mg_status solve_all(const plan *p, work *w, int32_t *alone) {
   return solve_arcs(w, p->first, p->edge, 2 * p->edges, alone);
 }
 
-/* Also where the part has no perfect matching: the edges that may help have reduced costs below 0. */
+/* Also where the part has no perfect matching: the edges that may help have reduced costs below 0.
+ */
 static mg_status solve_dense(const plan *p, work *w, int32_t *alone) {
   *alone = choose_part(p, w);
   if (*alone >= 0) return MG_OK;
@@ -343,7 +351,8 @@ static mg_status solve_one(const mg_solver *s, solver_rows *rows, int64_t row, w
   mg_status status = p->is_dense ? solve_dense(p, w, &alone) : solve_all(p, w, &alone);
   if (status != MG_OK) return status;
   if (alone >= 0)
-    return solver_none(s, rows, row, "no perfect matching of edges of finite cost; node %d is left over",
+    return solver_none(s, rows, row,
+                       "no perfect matching of edges of finite cost; node %d is left over",
                        alone + 1);
   memset(z, 0, (size_t)s->n * sizeof *z);
   double sum = 0;
@@ -390,9 +399,10 @@ static int32_t next_arc(const plan *p, const char *covered, int32_t v, int32_t a
   return -1;
 }
 
-/* The first free vertex is matched in all ways in turn, by ascending edges; chosen [nodes / 2] are the
- * arcs taken so far. */
-static mg_status search(const plan *p, solver_visit *visit, mg_real *z, char *covered, int32_t *chosen) {
+/* The first free vertex is matched in all ways in turn, by ascending edges; chosen [nodes / 2] are
+ * the arcs taken so far. */
+static mg_status search(const plan *p, solver_visit *visit, mg_real *z, char *covered,
+                        int32_t *chosen) {
   mg_status status = MG_OK;
   int64_t depth = 0, steps = 0;
   int32_t v = 0, a = p->first[0];
@@ -422,7 +432,8 @@ static mg_status search(const plan *p, solver_visit *visit, mg_real *z, char *co
 static mg_status enumerate(const mg_solver *s, const solver_rows *rows, solver_visit *visit) {
   const plan *p = s->plan;
   int64_t reals = aligned(s->n * (int64_t)sizeof(mg_real));
-  int64_t words = aligned((p->nodes / 2 + 1) * (int64_t)sizeof(int32_t)), bytes = reals + words + p->nodes;
+  int64_t words = aligned((p->nodes / 2 + 1) * (int64_t)sizeof(int32_t)),
+          bytes = reals + words + p->nodes;
   (void)rows;
   if (p->nodes % 2 != 0) return MG_OK;
   char *block = memory_new(bytes);
@@ -447,20 +458,24 @@ static const mg_option contexts[] = {{0}};
 
 const solver_kind solver_perfect_matching;
 const solver_kind solver_perfect_matching = {
-    .kind = {.name = "perfect_matching",
-             .sense = "min",
-             .shape = "size",
-             .doc = "the cheapest set of edges that covers each node of a graph once. costs [edges] -> z "
-                    "[edges] in {0,1}. Costs of any sign; inf forbids an edge; no solution for an odd "
-                    "number of nodes. Of edges between the same nodes the cheapest counts, then the first. "
-                    "Other ties: a fixed function of the costs. Exact for costs rounded to about 2^-57 n of "
-                    "the largest, n nodes. Blossoms with a heap, O(n m log n), Edmonds 1965; dense graphs "
-                    "by pricing. Example: solver.perfect_matching { nodes = 4, edges = {{1, 2}, {3, 4}, "
-                    "{1, 3}, {2, 4}} }",
-             .settings = options,
-             .contexts = contexts,
-             .is_exact = 1,
-             .is_constant_sum = 1},
+    .kind =
+        {.name = "perfect_matching",
+         .sense = "min",
+         .shape = "size",
+         .doc =
+             "the cheapest set of edges that covers each node of a graph once. costs [edges] -> z "
+             "[edges] in {0,1}. Costs of any sign; inf forbids an edge; no solution for an odd "
+             "number of nodes. Of edges between the same nodes the cheapest counts, then the "
+             "first. "
+             "Other ties: a fixed function of the costs. Exact for costs rounded to about 2^-57 n "
+             "of "
+             "the largest, n nodes. Blossoms with a heap, O(n m log n), Edmonds 1965; dense graphs "
+             "by pricing. Example: solver.perfect_matching { nodes = 4, edges = {{1, 2}, {3, 4}, "
+             "{1, 3}, {2, 4}} }",
+         .settings = options,
+         .contexts = contexts,
+         .is_exact = 1,
+         .is_constant_sum = 1},
     .rows_at_once = 4,
     .prepare = prepare,
     .scratch_bytes = scratch_bytes,

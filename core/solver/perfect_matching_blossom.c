@@ -1,23 +1,26 @@
 /* Primal-dual search of Edmonds (1965), one alternating tree at a time.
  *
- * A dual number for each vertex and one >= 0 for each blossom (an odd set, counted by the edges that leave
- * it) keep every edge's reduced cost >= 0; matched edges and those of blossoms are tight. A phase grows a
- * tree from a vertex that is alone: `delta` rises, duals of even nodes rise with it, those of odd nodes
- * fall, and what happens next comes out of a heap of events by its delta:
- *   an edge from an even vertex to a node outside gets tight: the node and its partner join the tree, or,
- *   if it is alone, the tree path is flipped and the phase ends;
- *   an edge between two even nodes gets tight: its cycle becomes a blossom;
- *   the dual of an odd blossom falls to 0: it is taken apart.
- * Duals are stored without delta and brought up to date when a node changes its label and at the end of the
- * phase, so that a phase costs what its tree costs. Each vertex knows its outermost node by a set number:
- * when sets merge the largest keeps its vertices, when they part it gets them back.
+ * A dual number for each vertex and one >= 0 for each blossom (an odd set, counted by the edges
+ * that leave it) keep every edge's reduced cost >= 0; matched edges and those of blossoms are
+ * tight. A phase grows a tree from a vertex that is alone: `delta` rises, duals of even nodes rise
+ * with it, those of odd nodes fall, and what happens next comes out of a heap of events by its
+ * delta:
+ *   - an edge from an even vertex to a node outside gets tight: the node and its partner join the
+ *     tree, or, if it is alone, the tree path is flipped and the phase ends;
+ *   - an edge between two even nodes gets tight: its cycle becomes a blossom;
+ *   - the dual of an odd blossom falls to 0: it is taken apart.
+ * Duals are stored without delta and brought up to date when a node changes its label and at the
+ * end of the phase, so that a phase costs what its tree costs. Each vertex knows its outermost node
+ * by a set number: when sets merge the largest keeps its vertices, when they part it gets them
+ * back.
  *
- * No event beyond the nearest lone vertex enters the heap. All numbers are integers: costs are even, so
- * that duals of one tree have one parity and half a reduced cost between even nodes is an integer. With
- * costs up to C duals start between -C/2 and 3C/2, their sum is at most n C/2 if there is a perfect
- * matching and rises by delta in each phase: deltas sum up to at most n C <= BLOSSOM_RANGE. The limit that
- * starts there keeps forbidden edges and overflow out. Where no event is left below it there is no
- * matching; delta goes up to it, which proves that: the duals' sum exceeds the cost of any. */
+ * No event beyond the nearest lone vertex enters the heap. All numbers are integers: costs are
+ * even, so that duals of one tree have one parity and half a reduced cost between even nodes is an
+ * integer. With costs up to C duals start between -C/2 and 3C/2, their sum is at most n C/2 if
+ * there is a perfect matching and rises by delta in each phase: deltas sum up to at most n C <=
+ * BLOSSOM_RANGE. The limit that starts there keeps forbidden edges and overflow out. Where no event
+ * is left below it there is no matching; delta goes up to it, which proves that: the duals' sum
+ * exceeds the cost of any. */
 #include "perfect_matching_blossom.h"
 
 #include <string.h>
@@ -230,7 +233,8 @@ static int32_t meet(blossom *b, int32_t x, int32_t y) {
   }
 }
 
-/* Links the way from x up to the meeting node into the cycle: upwards, or downwards and ending in x. */
+/* Links the way from x up to the meeting node into the cycle: upwards, or downwards and ending in
+ * x. */
 static void link_way(blossom *b, int32_t x, int32_t root, int upwards) {
   blossom_node *nodes = b->nodes;
   while (x != root) {
@@ -317,8 +321,8 @@ static int32_t child_with(const blossom *b, int32_t x, int32_t v) {
   return v;
 }
 
-/* Writes the cycle of x from the child that x is matched at, and matches the other children in pairs.
- * Returns how many there are. */
+/* Writes the cycle of x from the child that x is matched at, and matches the other children in
+ * pairs. Returns how many there are. */
 static int32_t match_children(blossom *b, int32_t x) {
   blossom_node *nodes = b->nodes;
   int32_t match = nodes[x].match, count = 0, c = child_with(b, x, tail_of(b, match)), first = c;
@@ -351,8 +355,8 @@ static void release(blossom *b, int32_t x, int32_t count) {
   b->spare[b->spares++] = x;
 }
 
-/* An odd blossom without dual: of its cycle, the even way from the child where the tree comes in to the
- * child that is matched outwards stays in the tree. */
+/* An odd blossom without dual: of its cycle, the even way from the child where the tree comes in to
+ * the child that is matched outwards stays in the tree. */
 static void expand(blossom *b, int32_t x) {
   blossom_node *nodes = b->nodes;
   int32_t entry = nodes[x].entry, came = child_with(b, x, b->arcs[entry].to);
@@ -373,7 +377,8 @@ static void expand(blossom *b, int32_t x) {
     set_label(b, b->cycle[j], 0);
     nodes[b->cycle[j]].phase = 0;
   }
-  for (int32_t i = 1, j = (at + step + count) % count; i < ways; i += 2, j = (j + 2 * step + count) % count)
+  for (int32_t i = 1, j = (at + step + count) % count; i < ways;
+       i += 2, j = (j + 2 * step + count) % count)
     scan_node(b, b->cycle[j]);
   for (int32_t i = ways + 1, j = outside; i < count; i++, j = (j - step + count) % count)
     scan_outside(b, b->cycle[j]);
@@ -409,8 +414,8 @@ static void settle(blossom *b) {
     if (b->nodes[b->reached[i]].label != 0) set_label(b, b->reached[i], 0);
 }
 
-/* Matches a lone vertex; *matched becomes 0 if that is impossible. `room`: what deltas may still sum up
- * to. */
+/* Matches a lone vertex; *matched becomes 0 if that is impossible. `room`: what deltas may still
+ * sum up to. */
 static mg_status match_vertex(blossom *b, int32_t root, int64_t *room, int *matched) {
   mg_status status = MG_OK;
   int64_t steps = 0;
@@ -431,8 +436,8 @@ static mg_status match_vertex(blossom *b, int32_t root, int64_t *room, int *matc
   return status == MG_OK ? interrupt_tick() : status;
 }
 
-/* Duals of half the cheapest edge, then raised vertex by vertex until an edge is tight. 0: *lone has no
- * edge. */
+/* Duals of half the cheapest edge, then raised vertex by vertex until an edge is tight. 0: *lone
+ * has no edge. */
 static int start(blossom *b, int32_t *lone) {
   for (int32_t v = 0; v < b->n; v++) {
     int64_t least = BLOSSOM_FORBIDDEN;
@@ -443,8 +448,8 @@ static int start(blossom *b, int32_t *lone) {
     *lone = v;
     if (least == BLOSSOM_FORBIDDEN) return 0;
     b->vertices[v] = (blossom_vertex){.base = least / 2, .set = v};
-    b->nodes[v] = (blossom_node){
-        .match = ALONE, .parent = NONE, .head = v, .tail = v, .set = v, .size = 1};
+    b->nodes[v] =
+        (blossom_node){.match = ALONE, .parent = NONE, .head = v, .tail = v, .set = v, .size = 1};
     b->following[v] = NONE;
     b->owner[v] = v;
   }

@@ -63,14 +63,15 @@ typedef struct blossom {
 int64_t blossom_bytes(int64_t n, int64_t arcs);
 void blossom_place(blossom *b, int64_t n, int64_t arcs, void *block);
 
-/* Finds the cheapest perfect matching: then nodes[v].match is the arc of vertex v. *vertex becomes -1, or,
- * if there is none, a vertex that is left over. MG_INTERRUPTED otherwise. */
+/* Finds the cheapest perfect matching: then nodes[v].match is the arc of vertex v. *vertex becomes
+ * -1, or, if there is none, a vertex that is left over. MG_INTERRUPTED otherwise. */
 mg_status blossom_solve(blossom *b, int32_t *vertex);
 
-/* After that, if each vertex has an edge that is not forbidden: the sum of the duals of the blossoms around
- * both vertices. An edge has reduced cost cost - vertices[u].base - vertices[w].base
- * + 2 * blossom_shared(b, u, w). If there was no perfect matching, another edge makes one possible only if
- * its reduced cost is below 0. */
+/* After that, if each vertex has an edge that is not forbidden: the sum of the duals of the
+ * blossoms around both vertices. An edge has reduced cost cost - vertices[u].base -
+ * vertices[w].base
+ * + 2 * blossom_shared(b, u, w). If there was no perfect matching, another edge makes one possible
+ * only if its reduced cost is below 0. */
 int64_t blossom_shared(blossom *b, int32_t u, int32_t w);
 
 #endif
