@@ -240,6 +240,26 @@ end
   end, check)
 end
 
+-- n vertices; variant: grid4, complete.
+function run.matching()
+  variant = variant or "grid4"
+  local edges, side = {}, math.floor(math.sqrt(n) + 0.5)
+  for i = 1, n do
+    if variant == "complete" then
+      for j = i + 1, n do edges[#edges + 1] = { i, j } end
+    else
+      if i % side ~= 0 then edges[#edges + 1] = { i, i + 1 } end
+      if i + side <= n then edges[#edges + 1] = { i, i + side } end
+    end
+  end
+  local costs = common.input(42, { batch, #edges }, function(u) return math.floor(2 ^ 20 * u) end)
+  local matching = mg.solver.perfect_matching { nodes = n, edges = edges }
+  local check = product(matching(costs), costs)
+  common.run({ workload = "matching", n = n, batch = batch, variant = variant }, function()
+    matching(costs):free()
+  end, check)
+end
+
 function run.chain()
   variant = variant or "fwdbwd"
   local x = common.input(14, { n }, function(u) return u end)

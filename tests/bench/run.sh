@@ -87,6 +87,12 @@ luajit lap 1000 1 1 int
 luajit lap 2000 1 1
 luajit lap 2000 1 1 geom
 luajit lap 2000 1 1 int
+luajit matching 16 70 1
+luajit matching 144 70 1
+luajit matching 400 70 1
+luajit matching 64 1 1 complete
+luajit matching 256 1 1 complete
+luajit matching 400 1 1 complete
 lua5.4 chain 10 1 1
 luajit chain 10 1 1
 lua5.4 chain 10 1 1 nograd
