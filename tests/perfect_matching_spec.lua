@@ -296,6 +296,10 @@ describe("perfect matching, costs:", function()
     local s = solver.perfect_matching { nodes = 4 }
     assert.same({ 0, 1, 0, 0, 1, 0 }, s(tensor { size + 1, size, size, size + 1, size + 1, size + 1 }):to_list())
     assert.same({ 0, 0, 1, 1, 0, 0 }, s(tensor { size, size, size, size - 1, size, size }):to_list())
+    if support.is_double then -- odd numbers just above 2^52
+      local odd = 2 ^ 52 + 1
+      assert.same({ 1, 0, 0, 0, 0, 1 }, s(tensor { odd, 2 ^ 53, 2 ^ 54, 2 ^ 54, 3, odd }):to_list())
+    end
   end)
 
   it("that are infinite forbid an edge", function()

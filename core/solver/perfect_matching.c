@@ -215,8 +215,7 @@ static void load_costs(const plan *p, const mg_real *theta, int64_t *cost) {
          more = ldexp(1, shift - shift / 2); /* their product may overflow */
   for (int64_t e = 0; e < p->edges; e++) {
     double exact = theta[e] * scale * more;
-    cost[e] =
-        theta[e] == -INFINITY ? BLOSSOM_FORBIDDEN : 2 * (int64_t)(exact + copysign(0.5, exact));
+    cost[e] = theta[e] == -INFINITY ? BLOSSOM_FORBIDDEN : 2 * (int64_t)rint(exact);
   }
 }
 
