@@ -68,7 +68,8 @@ describe("solver.chain", function()
     local top = support.is_double and 1.7e308 or 3.4e38
     local s = solver.chain { length = 4, states = 2 }
     assert.same({ { 0, 1 }, { 1, 0 }, { 1, 0 }, { 0, 1 } },
-      s(tensor { { -top, top }, { top, 0 }, { top, -top }, { 0, top } }, { transitions = { { 0, 1 }, { 1, 0 } } }):to_table())
+      s(tensor { { -top, top }, { top, 0 }, { top, -top }, { 0, top } },
+        { transitions = { { 0, 1 }, { 1, 0 } } }):to_table())
   end)
 end)
 

@@ -156,7 +156,8 @@ describe("solver.knapsack", function()
       assert.has_error_matching(function() solver.knapsack(case[1]) end, case[2])
     end
     local s = solver.knapsack { weights = { 1, 2 }, capacity = 2 }
-    assert.has_error_matching(function() s(tensor { { 1, 2 }, { 1, math.huge } }) end, "instance 2: score at entry 2 is inf")
+    assert.has_error_matching(function() s(tensor { { 1, 2 }, { 1, math.huge } }) end,
+      "instance 2: score at entry 2 is inf")
     assert.has_error_matching(function() s(tensor { 1, 2 }, { weights = { 1, -3 } }) end, "instance 1: weight 2 is %-3")
     assert.has_error_matching(function() s(tensor { { 1, 2 }, { 1, 2 } }, { capacity = { 1, -1 } }) end,
       "instance 2: no solution: the capacity is below 0")
@@ -202,7 +203,8 @@ describe("solver.knapsack", function()
       for i = 1, n do values[i], weights[i] = file:read("*n", "*n") end
       file:close()
       local answers = solver.knapsack { weights = weights, capacity = capacity }:solve(tensor(values))
-      support.assert_near(known.optimum_exact or known.optimum, answers.objective[1], support.is_double and 1e-12 or 1e-7)
+      support.assert_near(known.optimum_exact or known.optimum, answers.objective[1],
+        support.is_double and 1e-12 or 1e-7)
       assert.is_true(answers.proved[1])
       solved = solved + 1
     end

@@ -132,7 +132,8 @@ describe("solver.quadratic_assignment", function()
       list[i] = s(tensor.zeros(n * n), { flow = flow[i], distance = distance[i] })
       assert.is_true(list[i]:equals(together[i]))
     end
-    assert.has_error_matching(function() s(tensor.zeros(n * n), { flow = flow[1] }) end, "flow and distance go together")
+    assert.has_error_matching(function() s(tensor.zeros(n * n), { flow = flow[1] }) end,
+      "flow and distance go together")
   end)
 
   it("equals linear assignment by enumeration when nothing is paired", function()
@@ -171,11 +172,14 @@ describe("solver.quadratic_assignment", function()
 
   it("keeps forbidden assignments and pairs out, or says that nothing is left", function()
     local inf = math.huge
-    local s = solver.quadratic_assignment { nodes_a = 2, nodes_b = 2, edges_a = { { 1, 2 } }, edges_b = { { 1, 2 }, { 2, 1 } } }
+    local s = solver.quadratic_assignment {
+      nodes_a = 2, nodes_b = 2, edges_a = { { 1, 2 } }, edges_b = { { 1, 2 }, { 2, 1 } },
+    }
     assert.same({ 0, 1, 1, 0, 0, 1 }, s(tensor { 0, 9, 9, 0, inf, 5 }):to_list())
     assert.same({ 1, 0, 0, 1, 1, 0 }, s(tensor { 0, inf, 9, 0, 100, 5 }):to_list())
     for _, costs in ipairs { { inf, inf, 0, 0, 0, 0 }, { inf, 0, 0, 0, 0, inf }, { 0, 0, 0, 0, inf, inf } } do
-      assert.has_error_matching(function() s(tensor(costs)) end, "instance 1: no solution: every assignment has a forbidden")
+      assert.has_error_matching(function() s(tensor(costs)) end,
+        "instance 1: no solution: every assignment has a forbidden")
     end
     local partial = solver.quadratic_assignment { nodes_a = 2, nodes_b = 1, partial = true }
     assert.same({ 0, 0 }, partial(tensor { inf, inf }):to_list())
@@ -191,7 +195,8 @@ describe("solver.quadratic_assignment", function()
     fails({ nodes_a = 2, nodes_b = 2, flow = { { 0, 1 }, { 1, 0 } } }, "flow and distance go together")
     fails({ nodes_a = 2, nodes_b = 2, flow = { 1, 2, 3 } }, "flow has 3 numbers, expected 2 x 2")
     fails({ nodes_a = 2, nodes_b = 2, edges_a = { 1, 2, 1 } }, "edges_a has 3 numbers, expected pairs")
-    fails({ nodes_a = 2, nodes_b = 2, edges_b = { { 1, 2 }, { 3, 1 } } }, "edges_b: edge 2 has the node 3, expected one of 1..2")
+    fails({ nodes_a = 2, nodes_b = 2, edges_b = { { 1, 2 }, { 3, 1 } } },
+      "edges_b: edge 2 has the node 3, expected one of 1..2")
     fails({ nodes_a = 2, nodes_b = 2, edges_b = { { 1, 2 }, { 1, 2 } } }, "edges_b: edges 1 and 2 are the same")
     fails({ nodes_a = 2, nodes_b = 2, time_limit = -1 }, "time_limit = %-1")
     fails({ nodes_a = 1e5, nodes_b = 1e5 }, "too many")

@@ -61,7 +61,8 @@ for name, row in pairs(MADE) do
 
     it("refuses what it cannot take", function()
       assert_fails("MG-SHAPE", "expected shape", make(), tensor(1))
-      assert_fails("MG-OPTION", "", function() estimator[name == "concrete" and "relaxed_top_k" or name] { moon = 1 } end)
+      local maker = estimator[name == "concrete" and "relaxed_top_k" or name]
+      assert_fails("MG-OPTION", "unknown option 'moon'", maker, { moon = 1 })
     end)
   end)
 end

@@ -95,7 +95,8 @@ local function kind_text(part, row)
   end
   local lines = { wrap(("%s%s: %s"):format(row.name, braces(names), row.doc), "") }
   if part == "solver" then
-    lines[2] = ("sense %s, %s"):format(row.sense, row.exact and "exact" or "answers say whether they are proved optimal")
+    lines[2] = ("sense %s, %s"):format(row.sense,
+      row.exact and "exact" or "answers say whether they are proved optimal")
   end
   for _, line in ipairs(listing(rows)) do lines[#lines + 1] = line end
   return table.concat(lines, "\n")

@@ -122,6 +122,17 @@ end
 
 -- n nodes, edges both ways between all, weights as mst; no peer.
 function run.arborescence()
+  local edges = {}
+  for i = 1, n do
+    for j = 1, n do
+      if i ~= j then edges[#edges + 1] = { i, j } end
+    end
+  end
+  local costs = common.input(43, { batch, #edges }, function(u) return 1 - u end)
+  local tree = mg.solver.arborescence { nodes = n, edges = edges }
+  local check = product(tree(costs), costs)
+  common.run({ workload = "arborescence", n = n, batch = batch, variant = "complete" }, function()
+    tree(costs):free()
   end, check)
 end
 
@@ -173,11 +184,11 @@ function run.graph_matching()
       if i ~= j then edges[#edges + 1] = { i, j } end
     end
   end
-  local costs = common.input(43, { batch, #edges }, function(u) return 1 - u end)
-  local tree = mg.solver.arborescence { nodes = n, edges = edges }
-  local check = product(tree(costs), costs)
-  common.run({ workload = "arborescence", n = n, batch = batch, variant = "complete" }, function()
-    tree(costs):free()
+  local match = mg.solver.quadratic_assignment { nodes_a = n, nodes_b = n, edges_a = edges, edges_b = edges }
+  local costs = common.input(65, { batch, match.n }, function(u) return u end)
+  local check = product(match(costs), costs)
+  common.run({ workload = "graph_matching", n = n, batch = batch, variant = "uniform" }, function()
+    match(costs):free()
   end, check)
 end
 
@@ -229,14 +240,6 @@ function run.lap()
   local check = product(assign(costs), costs)
   common.run({ workload = "lap", n = n, batch = batch, variant = variant }, function()
     assign(costs):free()
-  end, check)
-end
-
-  local match = mg.solver.quadratic_assignment { nodes_a = n, nodes_b = n, edges_a = edges, edges_b = edges }
-  local costs = common.input(65, { batch, match.n }, function(u) return u end)
-  local check = product(match(costs), costs)
-  common.run({ workload = "graph_matching", n = n, batch = batch, variant = "uniform" }, function()
-    match(costs):free()
   end, check)
 end
 

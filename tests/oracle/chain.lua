@@ -65,8 +65,10 @@ return {
     { settings = { length = 1, states = 1 } }, { settings = { length = 1, states = 4 } },
     { settings = { length = 3, states = 3 } }, { settings = { length = 4, states = 1 } },
     { settings = { length = 5, states = 2 }, context = { transitions = { { 0, 1 }, { -1, 2 } } } },
-    { settings = { length = 4, states = 3 }, context = { transitions = { { 0, -inf, 1 }, { 2, 0, -inf }, { -1, 0, 0 } } } },
-    { settings = { length = 3, states = 3 }, context = { transitions = { { -inf, 0, 0 }, { 0, -inf, 0 }, { 0, 0, -inf } } } },
+    { settings = { length = 4, states = 3 },
+      context = { transitions = { { 0, -inf, 1 }, { 2, 0, -inf }, { -1, 0, 0 } } } },
+    { settings = { length = 3, states = 3 },
+      context = { transitions = { { -inf, 0, 0 }, { 0, -inf, 0 }, { 0, 0, -inf } } } },
     { settings = { length = 2, states = 17 } }, -- more states than lanes
   },
 

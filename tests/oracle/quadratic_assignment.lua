@@ -73,7 +73,8 @@ return {
     { settings = { nodes_a = 3, nodes_b = 3, edges_a = ring, edges_b = ring } },
     { settings = { nodes_a = 4, nodes_b = 4, edges_a = both, edges_b = both } },
     { settings = { nodes_a = 3, nodes_b = 4, edges_a = { { 1, 2 }, { 2, 2 }, { 3, 2 } }, edges_b = both } },
-    { settings = { nodes_a = 3, nodes_b = 4, edges_a = { { 1, 1 }, { 2, 3 } }, edges_b = { { 2, 2 }, { 4, 1 }, { 3, 3 } } } },
+    { settings = { nodes_a = 3, nodes_b = 4, edges_a = { { 1, 1 }, { 2, 3 } },
+      edges_b = { { 2, 2 }, { 4, 1 }, { 3, 3 } } } },
     { settings = { nodes_a = 3, nodes_b = 4, flow = flow3, distance = distance4 } },
     { settings = { nodes_a = 3, nodes_b = 4, partial = true, flow = flow3, distance = distance4 } },
     { settings = { nodes_a = 4, nodes_b = 3, partial = true, edges_a = both, edges_b = ring } },
@@ -116,7 +117,8 @@ return {
       end
       return rows
     end
-    return { nodes_a = n, nodes_b = m, partial = integer(1, 4) == 1, edges_a = edges(n), edges_b = edges(m) }, function()
+    local settings = { nodes_a = n, nodes_b = m, partial = integer(1, 4) == 1, edges_a = edges(n), edges_b = edges(m) }
+    return settings, function()
       return { flow = matrix(n), distance = matrix(m) }
     end
   end,

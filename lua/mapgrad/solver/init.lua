@@ -118,7 +118,8 @@ local function constructor(kind)
       if value ~= nil then settings[#settings + 1] = { setting.name, value } end
     end
     return new_solver {
-      name = kind.name, sense = kind.sense, shape = shape, settings = settings, exact = kind.exact and (o.time_limit or 0) == 0,
+      name = kind.name, sense = kind.sense, shape = shape, settings = settings,
+      exact = kind.exact and (o.time_limit or 0) == 0,
       context_rows = kind.contexts, plan = plan, layer_plan = core.solver_new(kind.name, layer),
     }
   end
