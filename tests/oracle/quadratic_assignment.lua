@@ -54,8 +54,10 @@ local function extra(settings, context, z)
       if z[(i - 1) * settings.nodes_b + j] == 1 then place[i] = j end
     end
   end
-  for i, j in pairs(place) do
-    for k, l in pairs(place) do sum = sum + flow[i][k] * distance[j][l] end
+  for i = 1, settings.nodes_a do -- not pairs: LuaJIT 2.1's compiler has been seen to add such sums wrongly
+    for k = 1, settings.nodes_a do
+      if place[i] and place[k] then sum = sum + flow[i][k] * distance[place[i]][place[k]] end
+    end
   end
   return sum
 end
