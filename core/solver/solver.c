@@ -278,6 +278,7 @@ typedef struct batch {
 
 static mg_status solve_chunk(void *job, int64_t first, int64_t last) {
   batch *b = job;
+  if (interrupt_tick() != MG_OK) return MG_INTERRUPTED; /* a batch of one chunk meets none in parallel_for */
   void *scratch = solver_take_scratch(b->s);
   if (!scratch) return MG_NO_MEMORY;
   solver_rows rows = {.theta = b->theta + first * b->s->n,
