@@ -72,6 +72,26 @@ luajit mst 200 70 1 complete
 luajit mst 1000 1 1 complete
 luajit arborescence 100 70 1
 luajit arborescence 1000 1 1
+luajit knapsack 10 70 1
+luajit knapsack 50 70 1
+luajit knapsack 100 70 1
+luajit knapsack 1000 1 1
+luajit tsp 8 1000 1
+luajit tsp 10 1000 1
+luajit tsp 12 70 1
+luajit tsp 15 70 1
+luajit tsp 20 16 1
+luajit tsp 40 4 1
+luajit viterbi 100 70 1
+luajit schedule 1000 70 1
+luajit graph_matching 8 10 1
+luajit knapsack 100 1000 2
+luajit tsp 12 1000 2
+luajit lap 50 1000 2
+luajit matching 144 70 2
+luajit mst 30 1000 2
+luajit topk 1000 1000 2
+luajit rank 1000 1000 2
 luajit knapsack_ilp 50 10 1
 luajit knapsack_ilp 50 10 2
 luajit lap 10 1000 1
