@@ -13,6 +13,7 @@ local MADE = {
   perceptron = { "label", function(s) return loss.perceptron { solver = s } end },
   hinge = { "label", function(s) return loss.hinge { solver = s, margin = 0.7 } end },
   fenchel_young = { "label", function(s) return loss.fenchel_young { solver = s, samples = 4, temperature = 0.5 } end },
+  sparsemap = { "label", function(s) return loss.sparsemap { solver = s, temperature = 0.8 } end },
   spo_plus = { "truth", function(s) return loss.spo_plus { solver = s } end },
   perturbation_gradient = { "truth", function(s) return loss.perturbation_gradient { solver = s, step = 0.3 } end },
   contrastive_nce = { "truth", function(s) return loss.contrastive_nce { solver = s } end },
@@ -279,6 +280,20 @@ describe("loss.fenchel_young", function()
     assert(l:item() == l:item() and l:item() < math.huge)
     l:backward()
     assert.equal(0, x.grad:get(1, 2))
+  end)
+end)
+
+describe("loss.sparsemap", function()
+  it("is never negative, 0 at its own solution, and has the gradient m - y", function()
+    local theta, _, label = problem()
+    local made, layer = loss.sparsemap { solver = items, temperature = 0.8 },
+      estimator.sparsemap { solver = items, temperature = 0.8 }
+    local m = layer(theta)[1]
+    near({ 0 }, { made(theta, m):item() }, is_double and 1e-9 or 1e-4)
+    assert(made(theta, label):item() > 0)
+    local x = theta:clone():watch()
+    made(x, label):backward()
+    near((m - label) * (1 / BATCH), x.grad, is_double and 1e-9 or 1e-4)
   end)
 end)
 

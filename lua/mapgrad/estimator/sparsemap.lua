@@ -15,6 +15,7 @@
 local check = require "mapgrad.check"
 local core = require "mapgrad.real"
 local layer = require "mapgrad.estimator.layer"
+local project = require "mapgrad.solver.project"
 local tensor = require "mapgrad.tensor"
 
 return function(options)
@@ -25,16 +26,10 @@ return function(options)
   local self
 
   local function forward(saved, theta, context)
-    local shape = theta:shape()
-    saved.set, saved.shape = core.sparsemap_new(theta.handle, o.solver.n, o.temperature, o.tolerance), shape
-    local open, iterations = 1, 0
-    while open > 0 and iterations < o.iterations do
-      local z = o.solver:argmax(tensor.wrap(core.sparsemap_query(saved.set, shape)), context)
-      open, iterations = core.sparsemap_step(saved.set, z.handle), iterations + 1
-    end
-    local m, atoms = core.sparsemap_answer(saved.set, shape)
-    self.open, self.atoms = self.open + open, atoms
-    return tensor.wrap(m):unsqueeze(1)
+    local m, open
+    m, saved.set, open, self.atoms = project(o.solver, theta, context, o)
+    self.open, saved.shape = self.open + open, theta:shape()
+    return m:unsqueeze(1)
   end
 
   local function backward(saved, u)
