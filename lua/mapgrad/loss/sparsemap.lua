@@ -1,6 +1,7 @@
 --- Regularised Fenchel-Young loss: max_m [<theta, m> - temperature / 2 |m|^2] + temperature / 2 |y|^2 - <theta, y> over
 -- the convex hull of the solver's solutions; the mean over instances. Gradient m(theta) - y, m the SparseMAP solution.
--- Never negative, and 0 exactly where m(theta) = y. y may be any point of the hull. A solver call an instance and iteration.
+-- Never negative, and 0 exactly where m(theta) = y. y may be any point of the hull. A solver call an instance and
+-- iteration.
 -- Source: Niculae, Martins, Blondel, Cardie 2018; Blondel, Martins, Niculae 2020.
 -- @function sparsemap
 -- @param options.solver       the solver; its scores must be finite
