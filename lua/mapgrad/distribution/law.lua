@@ -128,14 +128,15 @@ end
 --- log p(z): [batch...] for z of theta's shape, [samples, batch...] for z [samples, batch..., shape]. -inf where z is
 -- no solution. Gradient for theta (z - E[z]) / temperature; none for z.
 function methods.log_prob(self, theta, z)
-  theta = (read(self, theta))
+  local leading
+  theta, leading = read(self, theta)
   z = (read(self, z, "z")):detach()
   local is_one = z:axes() == theta:axes()
   local samples = is_one and z:unsqueeze(1) or z
   if samples:axes() ~= theta:axes() + 1 then self:expect_shape(theta, z, "z") end
   if samples:size(1) > 0 then self:expect_shape(theta, samples[1], "a sample of z") end
   local logs = self.operations.log_prob(theta, samples) + autograd.pause(outside, self, samples)
-  return is_one and logs[1] or logs
+  return is_one and logs:reshape(leading) or logs
 end
 
 --- Exact samples, [samples, batch..., shape], not recorded.
@@ -240,7 +241,9 @@ function law.of_solver(name, names, adapt)
     if adapt then o, further, context = adapt(o) end
     local s = require("mapgrad.solver")[name](o)
     local settings = {}
-    for _, setting in ipairs(s.settings) do settings[setting[1]] = setting[2] end
+    for _, setting in ipairs(s.settings) do
+      if rules[setting[1]] then settings[setting[1]] = setting[2] end
+    end
     for key, value in pairs(further or {}) do settings[key] = value end
     return law.new { name = name, solver = s, temperature = temperature, context = context,
       make_plan = function(blocks) return core.law_new(name, settings, blocks) end }
