@@ -332,9 +332,10 @@ mg_status mg_law_divergence(const mg_law *p, double temperature, const mg_real *
 /* out [samples, count] = log p(z) of solutions z [samples, count, n]; that they are solutions is not checked. */
 mg_status mg_law_log_prob(const mg_law *p, double temperature, const mg_real *theta, const mg_real *z,
                           int64_t samples, int64_t count, mg_real *out);
-/* z [samples, count, n]: exact samples; (s, i) is a function of (draw, s, i, theta[i]) and of nothing else. */
+/* z [samples, count, n]: exact samples; (s, i) is a function of (draw, s, i, its theta) and of nothing else. theta is
+ * [samples, count, n], or [count, n] with theta_samples = 1. */
 mg_status mg_law_sample(const mg_law *p, double temperature, const mg_draw *draw, const mg_real *theta,
-                        int64_t samples, int64_t count, mg_real *z);
+                        int64_t theta_samples, int64_t samples, int64_t count, mg_real *z);
 
 /* ================================================================ floor 1: data */
 

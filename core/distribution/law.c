@@ -75,7 +75,10 @@ static mg_status room_new(const mg_law *p, room *r) {
   return MG_OK;
 }
 
-static mg_status row_fail(const mg_law *p, int64_t row, mg_status status, const char *text) {
+/* Fails for a row, or for a row of one of the samples. */
+static mg_status row_fail(const job *j, int64_t row, mg_status status, const char *text) {
+  const mg_law *p = j->law;
+  if (j->rows > 0) row %= j->rows;
   long long instance = (long long)(row / p->blocks) + 1;
   if (p->blocks > 1)
     return fail(status, "%s: instance %lld, block %lld: %s", p->kind->kind.name, instance,
@@ -89,14 +92,14 @@ static mg_status start(const job *j, const mg_real *theta, int64_t row, const ro
   theta += row * p->n;
   for (int64_t i = 0; i < p->n; i++) {
     r->x[i] = (double)theta[i] / j->temperature;
-    if (isnan(theta[i])) return row_fail(p, row, MG_BAD_ARGUMENT, "theta holds a NaN");
-    if (r->x[i] == INFINITY) return row_fail(p, row, MG_BAD_ARGUMENT, "theta holds an infinity");
+    if (isnan(theta[i])) return row_fail(j, row, MG_BAD_ARGUMENT, "theta holds a NaN");
+    if (r->x[i] == INFINITY) return row_fail(j, row, MG_BAD_ARGUMENT, "theta holds an infinity");
   }
   mg_status status = p->kind->forward(p, r->x, r->scratch, log_partition);
   if (status != MG_OK || *log_partition > -INFINITY) return status;
   char text[STATUS_MESSAGE_BYTES] = "no solution: ";
   strncat(text, p->kind->none, sizeof text - sizeof "no solution: ");
-  return row_fail(p, row, MG_NO_SOLUTION, text);
+  return row_fail(j, row, MG_NO_SOLUTION, text);
 }
 
 /* <mu, x - y>; y NULL: 0. */
@@ -162,18 +165,32 @@ static mg_status log_prob_row(const job *j, int64_t row, const room *r) {
   return status;
 }
 
-/* Row number / parts is a row of theta, the rest a part of its samples. */
-static mg_status sample_row(const job *j, int64_t number, const room *r) {
+/* Samples first..last-1 of an instance after the forward pass. */
+static void draw_samples(const job *j, int64_t row, int64_t first, int64_t last, const room *r) {
   const mg_law *p = j->law;
-  int64_t row = number / j->parts, first = number % j->parts * SAMPLES;
-  double a;
-  mg_status status = start(j, j->theta, row, r, &a);
-  for (int64_t s = first; s < j->samples && s < first + SAMPLES && status == MG_OK; s++) {
+  for (int64_t s = first; s < last; s++) {
     law_place place = {{j->key[0], j->key[1]}, (uint32_t)s, (uint32_t)row, 0};
     mg_real *z = j->out + (s * j->rows + row) * p->n;
     memset(z, 0, (size_t)p->n * sizeof *z);
     p->kind->sample(p, r->x, r->scratch, &place, z);
   }
+}
+
+/* Row number / parts is a row of theta, the rest a part of its samples. */
+static mg_status sample_row(const job *j, int64_t number, const room *r) {
+  int64_t row = number / j->parts, first = number % j->parts * SAMPLES;
+  double a;
+  mg_status status = start(j, j->theta, row, r, &a);
+  if (status == MG_OK)
+    draw_samples(j, row, first, j->samples - first < SAMPLES ? j->samples : first + SAMPLES, r);
+  return status;
+}
+
+/* theta has a row for each sample. */
+static mg_status sample_alone(const job *j, int64_t number, const room *r) {
+  double a;
+  mg_status status = start(j, j->theta, number, r, &a);
+  if (status == MG_OK) draw_samples(j, number % j->rows, number / j->rows, number / j->rows + 1, r);
   return status;
 }
 
@@ -232,9 +249,10 @@ mg_status mg_law_log_prob(const mg_law *p, double temperature, const mg_real *th
 }
 
 mg_status mg_law_sample(const mg_law *p, double temperature, const mg_draw *draw, const mg_real *theta,
-                        int64_t samples, int64_t count, mg_real *z) {
+                        int64_t theta_samples, int64_t samples, int64_t count, mg_real *z) {
   job j = {.law = p, .temperature = temperature, .theta = theta, .out = z, .samples = samples, .rows = count};
   j.parts = parallel_chunks(samples, SAMPLES);
   random_key(draw, j.key);
+  if (theta_samples > 1) return run(&j, count * samples, sample_alone);
   return run(&j, count * j.parts, sample_row);
 }

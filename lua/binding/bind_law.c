@@ -137,18 +137,19 @@ static int law_log_prob(lua_State *L) {
   return 1;
 }
 
-/* law_sample(law, temperature, theta, seed, stream, index, samples, shape) -> z */
+/* law_sample(law, temperature, theta, seed, stream, index, theta_samples, samples, shape) -> z */
 static int law_sample(lua_State *L) {
   const mg_law *p = check_law(L, 1);
   double temperature = check_number(L, 2);
   mg_draw draw = check_draw(L, 4);
-  int64_t samples = check_integer(L, 7);
-  mg_tensor *out = new_output(L, 8), *theta = check_tensor(L, 3);
-  int64_t rows = mg_tensor_size(theta) / mg_law_size(p);
-  check_sized(L, 3, rows * mg_law_size(p));
-  if (samples < 0 || (double)mg_tensor_size(out) != (double)samples * (double)mg_tensor_size(theta))
+  int64_t theta_samples = check_integer(L, 7), samples = check_integer(L, 8);
+  mg_tensor *out = new_output(L, 9);
+  if (samples < 1) return 1;
+  int64_t rows = mg_tensor_size(out) / samples / mg_law_size(p), size = rows * mg_law_size(p);
+  if (mg_tensor_size(out) != samples * size || (theta_samples != 1 && theta_samples != samples))
     return raise_message(L, "MG-SHAPE", "law: the result has %.0f entries", (double)mg_tensor_size(out));
-  check_status(L, mg_law_sample(p, temperature, &draw, mg_tensor_data(theta), samples, rows,
+  mg_tensor *theta = check_sized(L, 3, theta_samples * size);
+  check_status(L, mg_law_sample(p, temperature, &draw, mg_tensor_data(theta), theta_samples, samples, rows,
                                 mg_tensor_data(out)));
   return 1;
 }

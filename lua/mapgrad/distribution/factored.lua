@@ -35,6 +35,7 @@ return function(options)
     own = {
       log_partition = summed "log_partition", entropy = summed "entropy", kl = summed "kl",
       log_prob = summed "log_prob", marginals = of_block "marginals", sample = of_block "sample",
+      tangent = of_block "tangent",
       mode = of_block "mode",
     },
   }

@@ -140,18 +140,32 @@ function methods.log_prob(self, theta, z)
 end
 
 --- Exact samples, [samples, batch..., shape], not recorded.
--- @param samples  how many of each instance (default 1)
--- @param draw     of random.draw (default: the next of the stream "noise"): the answer is a function of it and theta
-function methods.sample(self, theta, samples, draw)
+-- @param theta       [batch..., shape], or with per_sample [samples, batch..., shape]
+-- @param samples     how many of each instance (default 1)
+-- @param draw        of random.draw (default: the next of the stream "noise"): a sample is a function of it, of its
+--   number, the instance's, and theta
+-- @param per_sample  true: theta has a row for each sample
+function methods.sample(self, theta, samples, draw, per_sample)
   local leading
   theta, leading = read(self, theta)
   samples = check.value(self.name .. ": samples", samples or 1, check.whole())
   draw = draw or random.draw "noise"
   local shape = { samples }
-  for _, extent in ipairs(leading) do shape[#shape + 1] = extent end
+  if per_sample and leading[1] ~= samples then
+    check.fail("MG-SHAPE", "%s: theta has %s rows, expected one for each of %d samples", self.name,
+      tostring(leading[1]), samples)
+  end
+  for i = per_sample and 2 or 1, #leading do shape[#shape + 1] = leading[i] end
   for _, extent in ipairs(self.shape) do shape[#shape + 1] = extent end
   return tensor.wrap(core.law_sample(self.plan, self.temperature, theta.handle, draw.seed, draw.stream, draw.index,
-    samples, shape))
+    per_sample and samples or 1, samples, shape))
+end
+
+--- J u, [batch..., shape], J = Cov(z) / temperature the Jacobian of the marginals, which is symmetric; not recorded.
+function methods.tangent(self, theta, u)
+  theta, u = (read(self, theta)), (read(self, u, "u"))
+  self:expect_shape(theta, u, "u")
+  return tangent(self, theta, u)
 end
 
 --- All solutions [states, shape]; up to 1,000,000.
