@@ -485,6 +485,70 @@ describe("no solution", function()
   end)
 end)
 
+describe("a chain with transitions", function()
+  local inf, oracle_chain = math.huge, require "tests.oracle.chain"
+  local settings = { length = 4, states = 3, temperature = 0.7 }
+  local transitions = { { 0, -inf, 1 }, { 2, 0.5, -inf }, { -1, 0, 0.3 } }
+  settings.transitions = transitions
+
+  -- Solutions that are allowed, and their probabilities, for a line of numbers.
+  local function expected(theta)
+    local context, scores, sum = { transitions = transitions }, {}, 0
+    local states = oracle_chain.enumerate(settings, context)
+    for s, z in ipairs(states) do
+      local score = oracle_chain.extra(settings, context, z)
+      for i = 1, #z do score = score + z[i] * theta[i] end
+      scores[s] = math.exp(score / 0.7)
+      sum = sum + scores[s]
+    end
+    for s in ipairs(states) do scores[s] = scores[s] / sum end
+    return states, scores, math.log(sum)
+  end
+
+  it("is enumeration", function()
+    random.seed(35)
+    local law, theta = distribution.chain(settings), tensor.normal(2, 4, 3)
+    local a, h, mu, u = law:log_partition(theta), law:entropy(theta), law:marginals(theta), tensor.normal(2, 4, 3)
+    local watched = theta:clone():watch()
+    law:marginals(watched):backward(u)
+    near(law:tangent(theta, u), watched.grad, SLACK)
+    local mode = law:mode(theta)
+    for i = 1, 2 do
+      local states, p, sum = expected(theta[i]:to_list())
+      local entropy, mean, best = 0, {}, 1
+      for j = 1, 12 do mean[j] = 0 end
+      for s, z in ipairs(states) do
+        entropy = entropy - p[s] * math.log(p[s])
+        for j = 1, 12 do mean[j] = mean[j] + p[s] * z[j] end
+        best = p[s] > p[best] and s or best
+        near({ math.log(p[s]) }, law:log_prob(theta[i], tensor(z):reshape(4, 3)), SLACK)
+      end
+      near({ sum }, { a:get(i) }, SLACK)
+      near({ entropy }, { h:get(i) }, SLACK)
+      near(mean, mu[i], SLACK)
+      near(states[best], mode[i], 0)
+    end
+    local forbidden = tensor { { 1, 0, 0 }, { 0, 1, 0 }, { 1, 0, 0 }, { 1, 0, 0 } }
+    assert.equal(-inf, law:log_prob(theta[1], forbidden):item())
+  end)
+
+  it("samples by its probabilities, with the gradients of all it answers, transitions included", function()
+    -- n = 20,000; entries in [0, 1]: 4.5 standard errors are at most 4.5 / 2 / sqrt(n): 7e-6 false alarms an entry
+    random.seed(36)
+    local law, theta = distribution.chain(settings), tensor.normal(2, 4, 3)
+    near(law:marginals(theta), law:sample(theta, 20000):mean(1), 4.5 / 2 / math.sqrt(20000))
+    if not is_double then return end
+    local weight, z, other = tensor.normal(2, 4, 3), law:sample(theta, 1)[1], tensor.normal(2, 4, 3)
+    local err = autograd.check(function(x)
+      local l = distribution.chain { length = 4, states = 3, temperature = 0.7, transitions = x[2] }
+      return (l:marginals(x[1]) * weight):sum() + l:entropy(x[1]):sum() + l:log_prob(x[1], z):sum()
+        + l:kl(x[1], other):sum() + l:log_partition(x[1]):sum()
+    end, { theta, tensor.normal(3, 3) })
+    assert(err < 1e-6, tostring(err))
+    assert_fails("MG-SHAPE", "expected 3x3", distribution.chain, { length = 2, states = 3, transitions = { 1, 2 } })
+  end)
+end)
+
 describe("expectation", function()
   it("by samples is near the exact one", function()
     -- n = 20,000; f in [0, 4]: 4.5 standard errors are at most 4.5 * 2 / sqrt(n): below 10^-5 false alarms
