@@ -1,5 +1,6 @@
-/* Sums over the paths of a graph. The forward pass leaves with each arc the probability that a path into its head
- * comes by it: marginals, their tangents and samples need nothing else, and as it lies in [0, 1] nothing overflows. */
+/* Sums over the paths of a graph. The forward pass leaves with each arc the probability that a path
+ * into its head comes by it: marginals, their tangents and samples need nothing else, and as it
+ * lies in [0, 1] nothing overflows. */
 #include "lattice.h"
 
 #include <inttypes.h>
@@ -138,8 +139,8 @@ static void spread(const lattice *g, const work *w, const double *dx, int64_t v,
   }
 }
 
-mg_status lattice_backward(const mg_law *p, const double *x, const double *dx, void *scratch, double *mu,
-                           double *dmu) {
+mg_status lattice_backward(const mg_law *p, const double *x, const double *dx, void *scratch,
+                           double *mu, double *dmu) {
   const lattice *g = p->plan;
   work w = split(g, scratch);
   (void)x;

@@ -87,7 +87,8 @@ static mg_status row_fail(const job *j, int64_t row, mg_status status, const cha
 }
 
 /* x = theta / temperature of a row, and the forward pass. */
-static mg_status start(const job *j, const mg_real *theta, int64_t row, const room *r, double *log_partition) {
+static mg_status start(const job *j, const mg_real *theta, int64_t row, const room *r,
+                       double *log_partition) {
   const mg_law *p = j->law;
   theta += row * p->n;
   for (int64_t i = 0; i < p->n; i++) {
@@ -121,7 +122,8 @@ static mg_status moments_row(const job *j, int64_t row, const room *r) {
   if (!j->marginals && !j->entropy) return MG_OK;
   status = p->kind->backward(p, r->x, NULL, r->scratch, r->mu, NULL);
   if (status != MG_OK) return status;
-  for (int64_t i = 0; j->marginals && i < p->n; i++) j->marginals[row * p->n + i] = (mg_real)r->mu[i];
+  for (int64_t i = 0; j->marginals && i < p->n; i++)
+    j->marginals[row * p->n + i] = (mg_real)r->mu[i];
   if (j->entropy) j->entropy[row] = not_negative(a - mean_score(r->mu, r->x, NULL, p->n));
   return MG_OK;
 }
@@ -210,12 +212,13 @@ static mg_status run_chunk(void *given, int64_t first, int64_t last) {
   return status;
 }
 
-static mg_status run(const job *j, int64_t count, mg_status (*row)(const job *, int64_t, const room *)) {
+static mg_status run(const job *j, int64_t count,
+                     mg_status (*row)(const job *, int64_t, const room *)) {
   loop l = {j, row};
   int64_t grain = 1 + STEPS / (j->law->cost + 1);
   if (!(j->temperature > 0 && j->temperature < INFINITY))
-    return fail(MG_BAD_ARGUMENT, "%s: temperature = %g, expected a number above 0", j->law->kind->kind.name,
-                j->temperature);
+    return fail(MG_BAD_ARGUMENT, "%s: temperature = %g, expected a number above 0",
+                j->law->kind->kind.name, j->temperature);
   return parallel_for(count, grain, run_chunk, &l);
 }
 
@@ -228,29 +231,35 @@ mg_status mg_law_moments(const mg_law *p, double temperature, const mg_real *the
   return run(&j, count, moments_row);
 }
 
-mg_status mg_law_tangent(const mg_law *p, double temperature, const mg_real *theta, const mg_real *u,
-                         int64_t count, mg_real *out) {
+mg_status mg_law_tangent(const mg_law *p, double temperature, const mg_real *theta,
+                         const mg_real *u, int64_t count, mg_real *out) {
   job j = {.law = p, .temperature = temperature, .theta = theta, .other = u, .out = out};
   return run(&j, count, tangent_row);
 }
 
-mg_status mg_law_divergence(const mg_law *p, double temperature, const mg_real *theta, const mg_real *other,
-                            int64_t count, mg_real *out) {
+mg_status mg_law_divergence(const mg_law *p, double temperature, const mg_real *theta,
+                            const mg_real *other, int64_t count, mg_real *out) {
   job j = {.law = p, .temperature = temperature, .theta = theta, .other = other, .out = out};
   return run(&j, count, divergence_row);
 }
 
-mg_status mg_law_log_prob(const mg_law *p, double temperature, const mg_real *theta, const mg_real *z,
-                          int64_t samples, int64_t count, mg_real *out) {
+mg_status mg_law_log_prob(const mg_law *p, double temperature, const mg_real *theta,
+                          const mg_real *z, int64_t samples, int64_t count, mg_real *out) {
   job j = {.law = p, .temperature = temperature, .theta = theta, .z = z, .out = out};
   j.samples = samples;
   j.rows = count;
   return run(&j, count, log_prob_row);
 }
 
-mg_status mg_law_sample(const mg_law *p, double temperature, const mg_draw *draw, const mg_real *theta,
-                        int64_t theta_samples, int64_t samples, int64_t count, mg_real *z) {
-  job j = {.law = p, .temperature = temperature, .theta = theta, .out = z, .samples = samples, .rows = count};
+mg_status mg_law_sample(const mg_law *p, double temperature, const mg_draw *draw,
+                        const mg_real *theta, int64_t theta_samples, int64_t samples, int64_t count,
+                        mg_real *z) {
+  job j = {.law = p,
+           .temperature = temperature,
+           .theta = theta,
+           .out = z,
+           .samples = samples,
+           .rows = count};
   j.parts = parallel_chunks(samples, SAMPLES);
   random_key(draw, j.key);
   if (theta_samples > 1) return run(&j, count * samples, sample_alone);

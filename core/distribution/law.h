@@ -1,6 +1,6 @@
-/* What a kind of exact law is made of: p(z) = exp(<z, x> - A) over a feasible set, x = theta / temperature. A new
- * kind is one file ending in its `law_kind`, and a line in law_list.c. Those whose solutions are the paths of a
- * graph only build it (lattice.h). */
+/* What a kind of exact law is made of: p(z) = exp(<z, x> - A) over a feasible set, x = theta /
+ * temperature. A new kind is one file ending in its `law_kind`, and a line in law_list.c. Those
+ * whose solutions are the paths of a graph only build it (lattice.h). */
 #ifndef LAW_H
 #define LAW_H
 #include "base/settings.h"
@@ -21,9 +21,10 @@ typedef struct law_kind {
   int64_t (*scratch_bytes)(const mg_law *p);
   /* x [n], finite or -inf. *log_partition: -inf if there is no solution. */
   mg_status (*forward)(const mg_law *p, const double *x, void *scratch, double *log_partition);
-  /* After forward: mu [n], and if dx [n] (0 where x is -inf) is not NULL dmu [n], its change along dx. */
-  mg_status (*backward)(const mg_law *p, const double *x, const double *dx, void *scratch, double *mu,
-                        double *dmu);
+  /* After forward: mu [n], and if dx [n] (0 where x is -inf) is not NULL dmu [n], its change along
+   * dx. */
+  mg_status (*backward)(const mg_law *p, const double *x, const double *dx, void *scratch,
+                        double *mu, double *dmu);
   /* After forward: z [n], which starts as zeros. */
   void (*sample)(const mg_law *p, const double *x, void *scratch, law_place *place, mg_real *z);
 } law_kind;

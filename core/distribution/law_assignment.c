@@ -1,5 +1,5 @@
-/* Assignments: one of the smaller side after the other; a node is the set of the larger side that is taken, with m
- * of that side O(m 2^m). */
+/* Assignments: one of the smaller side after the other; a node is the set of the larger side that
+ * is taken, with m of that side O(m 2^m). */
 #include <inttypes.h>
 
 #include "lattice.h"
@@ -13,7 +13,8 @@ static void fill(lattice *g, int64_t lesser, int64_t larger, int64_t cols, int i
     lattice_node(g);
     for (int64_t j = 0; j < larger && size <= lesser; j++)
       if (set >> j & 1)
-        lattice_arc(g, set ^ (int64_t)1 << j, is_turned ? j * cols + size - 1 : (size - 1) * cols + j);
+        lattice_arc(g, set ^ (int64_t)1 << j,
+                    is_turned ? j * cols + size - 1 : (size - 1) * cols + j);
   }
   lattice_node(g);
   for (int64_t set = 0; set < (int64_t)1 << larger; set++)
@@ -25,7 +26,8 @@ static mg_status prepare(mg_law *p, const settings *given) {
   int64_t rows = settings_count(given, "rows"), cols = settings_count(given, "cols");
   int64_t lesser = rows < cols ? rows : cols, larger = rows < cols ? cols : rows;
   if (larger > MOST)
-    return fail(MG_BAD_ARGUMENT, "assignment: %" PRId64 " x %" PRId64 ": the law takes up to %d rows and columns",
+    return fail(MG_BAD_ARGUMENT,
+                "assignment: %" PRId64 " x %" PRId64 ": the law takes up to %d rows and columns",
                 rows, cols, MOST);
   int64_t sets = (int64_t)1 << larger;
   p->n = rows * cols;

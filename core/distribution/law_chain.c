@@ -1,4 +1,5 @@
-/* Sequences of states: scores of states (chain) or of steps (chain_edges), as in a linear-chain CRF. */
+/* Sequences of states: scores of states (chain) or of steps (chain_edges), as in a linear-chain
+ * CRF. */
 #include <inttypes.h>
 
 #include "base/memory.h"
@@ -7,9 +8,11 @@
 /* The source, a node for each position and state, the sink. */
 static mg_status build(mg_law *p, int64_t positions, int64_t states, int is_edges) {
   lattice *g;
-  int64_t cells = memory_product(positions, states), arcs = cells < 0 ? -1 : memory_product(cells, states);
+  int64_t cells = memory_product(positions, states),
+          arcs = cells < 0 ? -1 : memory_product(cells, states);
   int64_t square = states * states;
-  mg_status status = lattice_begin(p, cells < 0 ? -1 : cells + 2, arcs < 0 ? -1 : arcs + 2 * states, &g);
+  mg_status status =
+      lattice_begin(p, cells < 0 ? -1 : cells + 2, arcs < 0 ? -1 : arcs + 2 * states, &g);
   if (status != MG_OK) return status;
   lattice_node(g);
   for (int64_t t = 0; t < positions; t++)
@@ -36,7 +39,8 @@ static mg_status prepare_edges(mg_law *p, const settings *given) {
   int64_t steps = settings_count(given, "steps"), states = settings_count(given, "states");
   int64_t square = memory_product(states, states);
   p->n = square < 0 ? -1 : memory_product(steps, square);
-  if (p->n < 0) return fail(MG_BAD_ARGUMENT, "chain_edges: %" PRId64 " states are too many", states);
+  if (p->n < 0)
+    return fail(MG_BAD_ARGUMENT, "chain_edges: %" PRId64 " states are too many", states);
   return build(p, steps + 1, states, 1);
 }
 

@@ -15,19 +15,23 @@ typedef struct graph {
 
 static mg_status check(const graph *g, int64_t count, double goal) {
   if (count == 0 || count % 2 != 0)
-    return fail(MG_BAD_ARGUMENT, "dag_path: edges has %" PRId64 " numbers, expected a tail and a head of each",
+    return fail(MG_BAD_ARGUMENT,
+                "dag_path: edges has %" PRId64 " numbers, expected a tail and a head of each",
                 count);
   for (int64_t i = 0; i < count; i++)
     if (!(g->ends[i] >= 0 && g->ends[i] < (double)g->nodes) || g->ends[i] != floor(g->ends[i]))
-      return fail(MG_BAD_ARGUMENT, "dag_path: the %s of edge %" PRId64 " is %g, expected a node of 1..%" PRId64,
+      return fail(MG_BAD_ARGUMENT,
+                  "dag_path: the %s of edge %" PRId64 " is %g, expected a node of 1..%" PRId64,
                   i % 2 ? "head" : "tail", i / 2 + 1, g->ends[i] + 1, g->nodes);
   if (g->start >= g->nodes || !(goal >= 0 && goal <= (double)g->nodes) || goal != floor(goal))
-    return fail(MG_BAD_ARGUMENT, "dag_path: start = %" PRId64 ", goal = %g, expected nodes of 1..%" PRId64,
+    return fail(MG_BAD_ARGUMENT,
+                "dag_path: start = %" PRId64 ", goal = %g, expected nodes of 1..%" PRId64,
                 g->start + 1, goal, g->nodes);
   return MG_OK;
 }
 
-/* Fills order and place by depth-first search against the edges; room [2 nodes]. 0 if there is a cycle. */
+/* Fills order and place by depth-first search against the edges; room [2 nodes]. 0 if there is a
+ * cycle. */
 static int sort(graph *g, int64_t *room) {
   enum { NEW = -2, OPEN = -1 };
   int64_t *stack = room, *at = room + g->nodes, done = 0;
@@ -93,7 +97,8 @@ static mg_status prepare(mg_law *p, const settings *given) {
   g.order = room + 2 * g.nodes, g.place = g.order + g.nodes;
   g.first = g.place + g.nodes, g.list = g.first + g.nodes + 1;
   list_edges(&g);
-  status = sort(&g, room) ? build(p, &g) : fail(MG_BAD_ARGUMENT, "dag_path: the edges have a cycle");
+  status =
+      sort(&g, room) ? build(p, &g) : fail(MG_BAD_ARGUMENT, "dag_path: the edges have a cycle");
   memory_free(room);
   return status;
 }

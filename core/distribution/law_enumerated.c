@@ -46,17 +46,19 @@ static mg_status forward(const mg_law *p, const double *x, void *scratch, double
   return MG_OK;
 }
 
-static mg_status backward(const mg_law *p, const double *x, const double *dx, void *scratch, double *mu,
-                          double *dmu) {
+static mg_status backward(const mg_law *p, const double *x, const double *dx, void *scratch,
+                          double *mu, double *dmu) {
   const plan *q = p->plan;
   const double *share = scratch;
   double slope = 0; /* of the log of the partition function */
   mg_status status = MG_OK;
   (void)x;
   memset(mu, 0, (size_t)p->n * sizeof *mu);
-  for (int64_t s = 0; s < q->states; s++)
+  for (int64_t s = 0; s < q->states && status == MG_OK; s++) {
     for (int64_t i = 0; i < p->n; i++) mu[i] += share[s] * (double)q->z[s * p->n + i];
-  if (!dx) return MG_OK;
+    status = s % TICK == TICK - 1 ? interrupt_tick() : MG_OK;
+  }
+  if (!dx || status != MG_OK) return status;
   memset(dmu, 0, (size_t)p->n * sizeof *dmu);
   for (int64_t i = 0; i < p->n; i++) slope += mu[i] * dx[i];
   for (int64_t s = 0; s < q->states && status == MG_OK; s++) {

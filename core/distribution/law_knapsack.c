@@ -1,4 +1,5 @@
-/* Sets of items within a capacity, weights integers: node (i, c) holds weight c of the first i items. O(n C). */
+/* Sets of items within a capacity, weights integers: node (i, c) holds weight c of the first i
+ * items. O(n C). */
 #include <inttypes.h>
 #include <math.h>
 
@@ -6,16 +7,21 @@
 #include "lattice.h"
 
 static mg_status check(const double *weights, int64_t n, double capacity) {
-  if (n < 1) return fail(MG_BAD_ARGUMENT, "knapsack: weights are empty, expected one number and more");
-  if (!(capacity >= 0)) return fail(MG_BAD_ARGUMENT, "knapsack: capacity = %g, expected 0 and more", capacity);
+  if (n < 1)
+    return fail(MG_BAD_ARGUMENT, "knapsack: weights are empty, expected one number and more");
+  if (!(capacity >= 0))
+    return fail(MG_BAD_ARGUMENT, "knapsack: capacity = %g, expected 0 and more", capacity);
   for (int64_t i = 0; i < n; i++)
     if (!(weights[i] >= 0) || (weights[i] != floor(weights[i])))
-      return fail(MG_BAD_ARGUMENT, "knapsack: weight %" PRId64 " is %g, expected an integer from 0 (scale the "
-                  "weights and the capacity)", i + 1, weights[i]);
+      return fail(MG_BAD_ARGUMENT,
+                  "knapsack: weight %" PRId64
+                  " is %g, expected an integer from 0 (scale the "
+                  "weights and the capacity)",
+                  i + 1, weights[i]);
   return MG_OK;
 }
 
-/* Whether j ones more may be reached is not asked: what nothing reaches has no weight. */
+/* Weights that no set of items has are nodes, too, that nothing reaches. */
 static void fill(lattice *g, const double *weights, int64_t n, int64_t most) {
   int64_t width = most + 1;
   for (int64_t c = 0; c < width; c++) lattice_node(g);
@@ -47,8 +53,12 @@ static mg_status prepare(mg_law *p, const settings *given) {
 }
 
 static const mg_option options[] = {
-    {.name = "weights", .form = "list", .doc = "what each item weighs, integers from 0; inf: never taken"},
-    {.name = "capacity", .form = "real", .doc = "the most that the items taken may weigh, 0 and more"},
+    {.name = "weights",
+     .form = "list",
+     .doc = "what each item weighs, integers from 0; inf: never taken"},
+    {.name = "capacity",
+     .form = "real",
+     .doc = "the most that the items taken may weigh, 0 and more"},
     {0},
 };
 

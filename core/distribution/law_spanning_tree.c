@@ -1,7 +1,8 @@
-/* Spanning trees: the matrix-tree theorem by elimination of one node after the other, in logarithms. Eliminating
- * node v joins each two of the others by weight w_iv w_jv / d_v, d_v = sum_k w_kv, and the sum over trees is the
- * product of all d_v: nothing is subtracted, so any spread of scores will do. A tree is sampled backwards: of the
- * joined edges those that came by v are dropped, and v is joined to each part that is left by one of its edges. */
+/* Spanning trees: the matrix-tree theorem by elimination of one node after the other, in
+ * logarithms. Eliminating node v joins each two of the others by weight w_iv w_jv / d_v, d_v =
+ * sum_k w_kv, and the sum over trees is the product of all d_v: nothing is subtracted, so any
+ * spread of scores will do. A tree is sampled backwards: of the joined edges those that came by v
+ * are dropped, and v is joined to each part that is left by one of its edges. */
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 #include "base/memory.h"
 #include "law.h"
 
-enum { MOST_NODES = 1024 };
+enum { MOST_NODES = 256 };
 
 typedef struct plan {
   int64_t nodes;
@@ -20,8 +21,8 @@ typedef struct plan {
 /* Stage v is the graph of nodes 0..v: a matrix of v + 1 rows. */
 typedef struct work {
   double *stages, *slopes; /* logs of weights, and their change along dx */
-  double *mass, *tangent;  /* [nodes, nodes] probability of an edge in the sampled tree, above the diagonal */
-  double *own, *change;    /* [nodes] those of the edges of one node */
+  double *mass, *tangent;  /* [nodes, nodes] probability of an edge, above the diagonal */
+  double *own, *change;                 /* [nodes] those of the edges of one node */
   int32_t *heads, *tails, *part, *last; /* [nodes] x 3, [nodes^2]: sampling */
 } work;
 
@@ -34,9 +35,11 @@ static mg_status prepare(mg_law *p, const settings *given) {
   int64_t count, nodes = settings_count(given, "nodes");
   const double *ends = settings_list(given, "edges", &count);
   if (count == 0 || count % 2 != 0)
-    return fail(MG_BAD_ARGUMENT, "spanning_tree: edges has %" PRId64 " numbers, expected pairs of nodes", count);
+    return fail(MG_BAD_ARGUMENT,
+                "spanning_tree: edges has %" PRId64 " numbers, expected pairs of nodes", count);
   if (nodes > MOST_NODES)
-    return fail(MG_BAD_ARGUMENT, "spanning_tree: the law takes up to %d nodes, got %" PRId64, MOST_NODES, nodes);
+    return fail(MG_BAD_ARGUMENT, "spanning_tree: the law takes up to %d nodes, got %" PRId64,
+                MOST_NODES, nodes);
   p->n = count / 2;
   plan *q = memory_new((int64_t)sizeof *q + count * (int64_t)sizeof *q->ends);
   if (!q) return MG_NO_MEMORY;
@@ -45,11 +48,13 @@ static mg_status prepare(mg_law *p, const settings *given) {
   q->nodes = nodes;
   for (int64_t i = 0; i < count; i++) {
     if (!(ends[i] >= 0 && ends[i] < (double)nodes) || ends[i] != floor(ends[i]))
-      return fail(MG_BAD_ARGUMENT, "spanning_tree: edge %" PRId64 " has the end %g, expected a node in 1..%" PRId64,
+      return fail(MG_BAD_ARGUMENT,
+                  "spanning_tree: edge %" PRId64 " has the end %g, expected a node in 1..%" PRId64,
                   i / 2 + 1, ends[i] + 1, nodes);
     q->ends[i] = (int32_t)ends[i];
     if (i % 2 == 1 && q->ends[i] == q->ends[i - 1])
-      return fail(MG_BAD_ARGUMENT, "spanning_tree: edge %" PRId64 " joins node %g to itself", i / 2 + 1, ends[i] + 1);
+      return fail(MG_BAD_ARGUMENT, "spanning_tree: edge %" PRId64 " joins node %g to itself",
+                  i / 2 + 1, ends[i] + 1);
   }
   return MG_OK;
 }
@@ -129,7 +134,8 @@ static mg_status differentiate(const mg_law *p, const double *x, const double *d
   memset(s, 0, (size_t)(q->nodes * q->nodes) * sizeof *s);
   for (int64_t e = 0; e < p->n; e++) s[cell(q, e)] += share_of(x[e], l[cell(q, e)]) * dx[e];
   for (int64_t v = q->nodes - 1; v > 0; v--) {
-    double *next = stage(w->stages, v - 1), *t = stage(w->slopes, v - 1), d = degree(l, v), slope = 0;
+    double *next = stage(w->stages, v - 1), *t = stage(w->slopes, v - 1), d = degree(l, v),
+           slope = 0;
     int64_t width = v + 1;
     for (int64_t k = 0; k < v; k++) slope += share_of(l[k * width + v], d) * s[k * width + v];
     for (int64_t i = 0; i < v; i++)
@@ -145,14 +151,15 @@ static mg_status differentiate(const mg_law *p, const double *x, const double *d
   return MG_OK;
 }
 
-/* Of the edge i, j of the stage below v: splits its mass into that of its own edge, and that by v. Returns the mass by
- * v; *turned: its change along dx. */
-static double divide(const work *w, int64_t nodes, int64_t v, int64_t i, int64_t j, double d, double slope,
-                     int with_tangent, double *turned) {
+/* Of the edge i, j of the stage below v: splits its mass into that of its own edge, and that by v.
+ * Returns the mass by v; *turned: its change along dx. */
+static double divide(const work *w, int64_t nodes, int64_t v, int64_t i, int64_t j, double d,
+                     double slope, int with_tangent, double *turned) {
   const double *l = stage(w->stages, v), *next = stage(w->stages, v - 1);
   int64_t width = v + 1, at = i * nodes + j;
   double all = next[i * v + j], mass = w->mass[at];
-  double by = share_of(l[i * width + v] + l[j * width + v] - d, all), own = share_of(l[i * width + j], all);
+  double by = share_of(l[i * width + v] + l[j * width + v] - d, all),
+         own = share_of(l[i * width + j], all);
   w->mass[at] = mass * own;
   *turned = 0;
   if (with_tangent) {
@@ -189,8 +196,8 @@ static void restore(const work *w, int64_t nodes, int64_t v, int with_tangent) {
   }
 }
 
-static mg_status backward(const mg_law *p, const double *x, const double *dx, void *scratch, double *mu,
-                          double *dmu) {
+static mg_status backward(const mg_law *p, const double *x, const double *dx, void *scratch,
+                          double *mu, double *dmu) {
   const plan *q = p->plan;
   work w = split(q->nodes, scratch);
   mg_status status = dx ? differentiate(p, x, dx, &w) : MG_OK;
@@ -256,8 +263,10 @@ static void sample(const mg_law *p, const double *x, void *scratch, law_place *p
   const double *l = stage(w.stages, q->nodes - 1);
   for (int64_t v = 1; v < q->nodes; v++) grow(&w, v, place);
   for (int64_t i = 0; i < q->nodes * q->nodes; i++) w.mass[i] = -1, w.last[i] = -1;
-  for (int64_t k = 0; k < q->nodes - 1; k++) w.mass[w.heads[k] * q->nodes + w.tails[k]] = law_uniform(place);
-  for (int64_t e = 0; e < p->n; e++) { /* of parallel edges one; mass: what is left of the uniform number */
+  for (int64_t k = 0; k < q->nodes - 1; k++)
+    w.mass[w.heads[k] * q->nodes + w.tails[k]] = law_uniform(place);
+  for (int64_t e = 0; e < p->n;
+       e++) { /* of parallel edges one; mass: what is left of the uniform number */
     int64_t at = cell(q, e);
     if (w.mass[at] < 0 || x[e] == -INFINITY) continue;
     w.mass[at] -= share_of(x[e], l[at]);

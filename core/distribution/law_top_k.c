@@ -1,11 +1,13 @@
-/* k of n entries, or from `least` to k of them: node (i, j) holds j ones among the first i entries. O(nk). */
+/* k of n entries, or from `least` to k of them: node (i, j) holds j ones among the first i entries.
+ * O(nk). */
 #include <inttypes.h>
 #include <math.h>
 
 #include "base/memory.h"
 #include "lattice.h"
 
-/* Fills the layers i = 1..n of nodes j = 0..k; layer 0 is the source and k nodes that nothing reaches. */
+/* Fills the layers i = 1..n of nodes j = 0..k; layer 0 is the source and k nodes that nothing
+ * reaches. */
 static void fill(lattice *g, int64_t n, int64_t k, int64_t least) {
   int64_t width = k + 1;
   for (int64_t v = 0; v < width; v++) lattice_node(g);

@@ -79,7 +79,8 @@ static mg_tensor *new_output(lua_State *L, int index) {
 static mg_tensor *check_sized(lua_State *L, int index, int64_t count) {
   mg_tensor *t = check_tensor(L, index);
   if (mg_tensor_size(t) != count)
-    raise_message(L, "MG-SHAPE", "law: %.0f entries, expected %.0f", (double)mg_tensor_size(t), (double)count);
+    raise_message(L, "MG-SHAPE", "law: %.0f entries, expected %.0f", (double)mg_tensor_size(t),
+                  (double)count);
   return t;
 }
 
@@ -91,11 +92,13 @@ static int law_moments(lua_State *L) {
   mg_tensor *out = new_output(L, 5), *theta = check_tensor(L, 3);
   int64_t rows = mg_tensor_size(theta) / mg_law_size(p);
   if (mg_tensor_size(out) != (which == 'm' ? rows * mg_law_size(p) : rows))
-    return raise_message(L, "MG-SHAPE", "law: the result has %.0f entries", (double)mg_tensor_size(out));
+    return raise_message(L, "MG-SHAPE", "law: the result has %.0f entries",
+                         (double)mg_tensor_size(out));
   mg_real *data = mg_tensor_data(out);
   check_sized(L, 3, rows * mg_law_size(p));
-  check_status(L, mg_law_moments(p, temperature, mg_tensor_data(theta), rows, which == 'A' ? data : NULL,
-                                 which == 'm' ? data : NULL, which == 'H' ? data : NULL));
+  check_status(
+      L, mg_law_moments(p, temperature, mg_tensor_data(theta), rows, which == 'A' ? data : NULL,
+                        which == 'm' ? data : NULL, which == 'H' ? data : NULL));
   return 1;
 }
 
@@ -118,8 +121,8 @@ static int law_divergence(lua_State *L) {
   mg_tensor *out = new_output(L, 5);
   int64_t rows = mg_tensor_size(out), size = rows * mg_law_size(p);
   mg_tensor *theta = check_sized(L, 3, size), *other = check_sized(L, 4, size);
-  check_status(L, mg_law_divergence(p, temperature, mg_tensor_data(theta), mg_tensor_data(other), rows,
-                                    mg_tensor_data(out)));
+  check_status(L, mg_law_divergence(p, temperature, mg_tensor_data(theta), mg_tensor_data(other),
+                                    rows, mg_tensor_data(out)));
   return 1;
 }
 
@@ -132,8 +135,8 @@ static int law_log_prob(lua_State *L) {
   int64_t samples = rows > 0 ? mg_tensor_size(out) / rows : 0;
   mg_tensor *z = check_sized(L, 4, samples * rows * mg_law_size(p));
   check_sized(L, 3, rows * mg_law_size(p));
-  check_status(L, mg_law_log_prob(p, temperature, mg_tensor_data(theta), mg_tensor_data(z), samples, rows,
-                                  mg_tensor_data(out)));
+  check_status(L, mg_law_log_prob(p, temperature, mg_tensor_data(theta), mg_tensor_data(z), samples,
+                                  rows, mg_tensor_data(out)));
   return 1;
 }
 
@@ -147,24 +150,21 @@ static int law_sample(lua_State *L) {
   if (samples < 1) return 1;
   int64_t rows = mg_tensor_size(out) / samples / mg_law_size(p), size = rows * mg_law_size(p);
   if (mg_tensor_size(out) != samples * size || (theta_samples != 1 && theta_samples != samples))
-    return raise_message(L, "MG-SHAPE", "law: the result has %.0f entries", (double)mg_tensor_size(out));
+    return raise_message(L, "MG-SHAPE", "law: the result has %.0f entries",
+                         (double)mg_tensor_size(out));
   mg_tensor *theta = check_sized(L, 3, theta_samples * size);
-  check_status(L, mg_law_sample(p, temperature, &draw, mg_tensor_data(theta), theta_samples, samples, rows,
-                                mg_tensor_data(out)));
+  check_status(L, mg_law_sample(p, temperature, &draw, mg_tensor_data(theta), theta_samples,
+                                samples, rows, mg_tensor_data(out)));
   return 1;
 }
 
 void open_laws(lua_State *L) {
-  static const luaL_Reg functions[] = {{"law_kinds", law_kinds},
-                                       {"law_new", law_new},
-                                       {"law_enumerated", law_enumerated},
-                                       {"law_size", law_size},
-                                       {"law_moments", law_moments},
-                                       {"law_tangent", law_tangent},
-                                       {"law_divergence", law_divergence},
-                                       {"law_log_prob", law_log_prob},
-                                       {"law_sample", law_sample},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"law_kinds", law_kinds},           {"law_new", law_new},
+      {"law_enumerated", law_enumerated}, {"law_size", law_size},
+      {"law_moments", law_moments},       {"law_tangent", law_tangent},
+      {"law_divergence", law_divergence}, {"law_log_prob", law_log_prob},
+      {"law_sample", law_sample},         {NULL, NULL}};
   if (luaL_newmetatable(L, LAW)) {
     const luaL_Reg methods[] = {{"__gc", law_free}, {NULL, NULL}};
     open_functions(L, methods);

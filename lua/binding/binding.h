@@ -67,7 +67,7 @@ void check_ints(lua_State *L, int index, int count, int *values);
 /* Reads the list at index into shape[MG_MAX_AXES], returns its length. */
 int check_shape(lua_State *L, int index, int64_t *shape);
 enum { MOST_SETTINGS = 32 };
-/* Reads the table at index {name = number, text or list} into settings [MOST_SETTINGS]; numbers live in values
+/* Reads the table at index {name = number, text or list} into settings; numbers live in values, both
  * [MOST_SETTINGS], lists on the stack until the caller returns. Returns how many. */
 int check_settings(lua_State *L, int index, mg_setting *settings, double *values);
 /* Three arguments from index on: seed, name of the stream, position. */

@@ -1,6 +1,6 @@
 --- Spanning trees of an undirected graph, theta [edges], by the matrix-tree theorem: A = log det of the Laplacian of
 -- weights exp(theta / temperature) without a node. The determinant is found by eliminating nodes in logarithms, where
--- nothing is subtracted, and samples go back through it. O(nodes^3) time and memory, up to 1024 nodes. At theta = 0 a
+-- nothing is subtracted, and samples go back through it. O(nodes^3) time and memory, up to 256 nodes. At theta = 0 a
 -- complete graph has A = (nodes - 2) log nodes.
 -- Source: Kirchhoff 1847; Colbourn, Myrvold, Neufeld 1996 (sampling by a determinant).
 -- @function spanning_tree
