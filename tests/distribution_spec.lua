@@ -20,8 +20,10 @@ local function complete(nodes)
   return edges
 end
 
-local DIAMOND = { nodes = 5, edges = { { 1, 2 }, { 1, 3 }, { 2, 3 }, { 2, 4 }, { 3, 4 }, { 4, 5 }, { 3, 5 }, { 1, 2 } } }
-local CHAINED = { nodes = 5, edges = { { 1, 2 }, { 2, 3 }, { 3, 4 }, { 4, 5 }, { 5, 1 }, { 1, 3 }, { 3, 5 }, { 1, 2 } } }
+local DIAMOND = { nodes = 5,
+  edges = { { 1, 2 }, { 1, 3 }, { 2, 3 }, { 2, 4 }, { 3, 4 }, { 4, 5 }, { 3, 5 }, { 1, 2 } } }
+local CHAINED = { nodes = 5,
+  edges = { { 1, 2 }, { 2, 3 }, { 3, 4 }, { 4, 5 }, { 5, 1 }, { 1, 3 }, { 3, 5 }, { 1, 2 } } }
 
 -- Blocks of sets.
 local function products(set, blocks)

@@ -51,7 +51,9 @@ return function(options)
     return saved.z
   end
 
-  local self = layer.new("estimator.subset", o, forward, function(saved, dz) return backward[o.variant](o, saved, dz) end)
+  local self = layer.new("estimator.subset", o, forward, function(saved, dz)
+    return backward[o.variant](o, saved, dz)
+  end)
 
   function self.map(_, x)
     x = tensor.of(x, self.name)

@@ -8,8 +8,8 @@ local check = require "mapgrad.check"
 local names = {
   "absolute", "bernoulli", "bernoulli_probability", "categorical_kl", "contrastive_map", "contrastive_nce",
   "cross_entropy", "fenchel_young", "gaussian_kl", "hamming", "hinge", "huber", "imitation",
-  "maximum_likelihood", "perceptron", "perturbation_gradient", "pool_listwise", "pool_pairwise", "pool_pointwise", "regret", "spo_plus",
-  "squared",
+  "maximum_likelihood", "perceptron", "perturbation_gradient", "pool_listwise", "pool_pairwise",
+  "pool_pointwise", "regret", "spo_plus", "squared",
 }
 
 return check.registry("loss", names, function(name)
