@@ -9,13 +9,14 @@
 local check = require "mapgrad.check"
 local core = require "mapgrad.real"
 local law = require "mapgrad.distribution.law"
+local tensor = require "mapgrad.tensor"
 
 return function(options)
   local o = check.options("distribution.enumerated", options, {
     solver = check.solver, temperature = check.positive(1), context = check.optional(check.any()),
     most = check.count(1e6),
   })
-  local states = o.solver:enumerate(o.context, o.most)
+  local states = tensor.keep(o.solver:enumerate(o.context, o.most))
   return law.new {
     name = "enumerated", solver = o.solver, temperature = o.temperature, context = o.context,
     make_plan = function() return core.law_enumerated(states.handle, o.solver.n) end,
