@@ -304,6 +304,44 @@ mg_status mg_noise_sample(const mg_noise *noise, const mg_draw *draw, int64_t sa
 /* Mean, variance, third and fourth cumulant. MG_BAD_ARGUMENT for given numbers. */
 mg_status mg_noise_cumulants(const mg_noise *noise, double out[4]);
 
+/* ================================================================ floor 1: distribution */
+
+/* An exact law over a feasible set: p(z) = exp(<z, theta> / temperature - A). A plan, immutable once
+ * made; theta is scores, whatever the sense of the solver of that name. -inf forbids an entry. */
+typedef struct mg_law mg_law;
+
+/* The kinds there are, i = 0, 1, ...; NULL past the end. Only name and settings of a row count. */
+const mg_kind *mg_law_kind(int i);
+/* As mg_solver_new. blocks >= 1: how many rows of a call are one instance, for messages. Free with
+ * mg_law_free. */
+mg_law *mg_law_new(const char *kind, const mg_setting *settings, int count, int64_t blocks);
+/* The law over states z [states, n], copied. MG_NO_SOLUTION if there are none. */
+mg_law *mg_law_enumerated(const mg_real *z, int64_t states, int64_t n);
+void mg_law_free(mg_law *p);
+int64_t mg_law_size(const mg_law *p);
+
+/* All below: theta [count, n]; MG_BAD_ARGUMENT for NaN, +inf and a temperature not above 0;
+ * MG_NO_SOLUTION, naming the lowest instance whose set is empty; MG_INTERRUPTED. They work on all
+ * threads. */
+
+/* log_partition [count] A, marginals [count, n] E[z], entropy [count] in nats; any may be NULL. */
+mg_status mg_law_moments(const mg_law *p, double temperature, const mg_real *theta, int64_t count,
+                         mg_real *log_partition, mg_real *marginals, mg_real *entropy);
+/* out [count, n] = J u, J the Jacobian of marginals, Cov(z) / temperature, which is symmetric. */
+mg_status mg_law_tangent(const mg_law *p, double temperature, const mg_real *theta,
+                         const mg_real *u, int64_t count, mg_real *out);
+/* out [count] = KL(p_theta || p_other); inf if other forbids what theta allows. */
+mg_status mg_law_divergence(const mg_law *p, double temperature, const mg_real *theta,
+                            const mg_real *other, int64_t count, mg_real *out);
+/* out [samples, count] = log p(z) for z [samples, count, n]; that they are solutions is not checked. */
+mg_status mg_law_log_prob(const mg_law *p, double temperature, const mg_real *theta,
+                          const mg_real *z, int64_t samples, int64_t count, mg_real *out);
+/* z [samples, count, n]: exact samples; (s, i) is a function of (draw, s, i, its theta) and of
+ * nothing else. theta is [samples, count, n], or [count, n] with theta_samples = 1. */
+mg_status mg_law_sample(const mg_law *p, double temperature, const mg_draw *draw,
+                        const mg_real *theta, int64_t theta_samples, int64_t samples, int64_t count,
+                        mg_real *z);
+
 /* ================================================================ floor 1: data */
 
 /* Reading and writing files. Writers make a temporary file beside the target, flush it to the disk

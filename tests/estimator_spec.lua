@@ -20,10 +20,11 @@ local OPTIONS = {
   sparsemap = function() return { temperature = 0.5 } end,
 }
 
--- Those of relaxed_spec.lua, without a solver, and the one whose gradient needs losses, of score_function_spec.lua.
+-- Those of relaxed_spec.lua, without a solver; the one whose gradient needs losses, of score_function_spec.lua; the
+-- one over a law, of exact_spec.lua.
 local ELSEWHERE = {
   gumbel_softmax = true, relaxed_top_k = true, soft_rank = true, soft_sort = true, sinkhorn = true,
-  score_function = true,
+  score_function = true, subset = true,
 }
 
 -- Those that answer means of solutions.

@@ -27,7 +27,8 @@ local ENTRY = {
 local OTHERS = {
   categorical_kl = true, cross_entropy = true, gaussian_kl = true, contrastive_map = true, contrastive_nce = true,
   fenchel_young = true, hinge = true, imitation = true, perceptron = true, perturbation_gradient = true,
-  pool_listwise = true, pool_pairwise = true, pool_pointwise = true, regret = true, sparsemap = true, spo_plus = true,
+  maximum_likelihood = true, pool_listwise = true, pool_pairwise = true, pool_pointwise = true, regret = true,
+  sparsemap = true, spo_plus = true,
 }
 
 -- sum over z of f(z, t) / instances; the label repeats over samples.

@@ -325,6 +325,19 @@ local scenarios = {
     adam:step(function() return net(x):square():sum() end)
     return adam:step(function() return net(x):square():sum() end)
   end },
+  { "exact laws", function()
+    local distribution = mg.distribution
+    local tree = distribution.spanning_tree { nodes = 3, edges = { { 1, 2 }, { 2, 3 }, { 1, 3 } } }
+    local path = distribution.dag_path { nodes = 3, edges = { { 1, 2 }, { 2, 3 }, { 1, 3 } } }
+    local all = distribution.enumerated { solver = mg.solver.one_hot { n = 3 } }
+    local sum = 0
+    for _, law in ipairs { tree, path, all } do
+      local x = tensor.ones(2, 3):watch()
+      law:marginals(x):backward(tensor.ones(2, 3))
+      sum = sum + law:sample(x:detach(), 2, { seed = 1, stream = "noise", index = 0 }):sum():item()
+    end
+    return sum
+  end },
   { "a scope", function()
     return tensor.scope(function()
       local t = tensor.ones(3)

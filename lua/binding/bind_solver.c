@@ -8,7 +8,7 @@ static const char *const NOISE = "mapgrad.noise";
 static const char *const WARM = "mapgrad.warm";
 static const char *const MEMO = "mapgrad.memo";
 
-enum { MOST_SETTINGS = 32, MOST_CONTEXTS = 8 };
+enum { MOST_CONTEXTS = 8 };
 
 typedef struct solver_box {
   mg_solver *solver;
@@ -46,9 +46,7 @@ static void read_list(lua_State *L, mg_setting *s) {
   lua_replace(L, -2);
 }
 
-/* Reads the table at index {name = number, text or list} into settings; numbers live in values, lists
- * on the stack until the caller returns. */
-static int read_settings(lua_State *L, int index, mg_setting *settings, double *values) {
+int check_settings(lua_State *L, int index, mg_setting *settings, double *values) {
   int count = 0;
   check_list(L, index);
   luaL_checkstack(L, MOST_SETTINGS + 8, "settings");
@@ -133,7 +131,7 @@ static int solver_new(lua_State *L) {
   const char *kind = check_text(L, 1);
   mg_setting settings[MOST_SETTINGS];
   double values[MOST_SETTINGS];
-  int count = read_settings(L, 2, settings, values);
+  int count = check_settings(L, 2, settings, values);
   solver_box *box = compat_new_userdata(L, sizeof *box);
   box->solver = NULL;
   luaL_getmetatable(L, SOLVER);
@@ -242,7 +240,7 @@ static int noise_new(lua_State *L) {
   const char *kind = check_text(L, 1);
   mg_setting settings[MOST_SETTINGS];
   double values[MOST_SETTINGS];
-  int count = read_settings(L, 2, settings, values);
+  int count = check_settings(L, 2, settings, values);
   noise_box *box = compat_new_userdata(L, sizeof *box);
   box->noise = NULL;
   luaL_getmetatable(L, NOISE);

@@ -66,6 +66,10 @@ int check_int(lua_State *L, int index);
 void check_ints(lua_State *L, int index, int count, int *values);
 /* Reads the list at index into shape[MG_MAX_AXES], returns its length. */
 int check_shape(lua_State *L, int index, int64_t *shape);
+enum { MOST_SETTINGS = 32 };
+/* Reads the table at index {name = number, text or list} into settings; numbers live in values, both
+ * [MOST_SETTINGS], lists on the stack until the caller returns. Returns how many. */
+int check_settings(lua_State *L, int index, mg_setting *settings, double *values);
 /* Three arguments from index on: seed, name of the stream, position. */
 mg_draw check_draw(lua_State *L, int index);
 
@@ -100,6 +104,7 @@ void open_sort_ops(lua_State *L);
 void open_random(lua_State *L);
 void open_solvers(lua_State *L);
 void open_estimators(lua_State *L);
+void open_laws(lua_State *L);
 void open_data(lua_State *L);
 void open_json(lua_State *L);
 void open_stores(lua_State *L);

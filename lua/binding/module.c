@@ -251,6 +251,7 @@ static int open_module(lua_State *L) {
   open_random(L);
   open_solvers(L);
   open_estimators(L);
+  open_laws(L);
   open_data(L);
   open_json(L);
   open_stores(L);

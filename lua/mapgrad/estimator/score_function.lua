@@ -18,6 +18,7 @@
 -- layer:loss(x, function(z) return (z - label):square():sum(-1) end):backward()
 local autograd = require "mapgrad.autograd"
 local check = require "mapgrad.check"
+local exact = require "mapgrad.estimator.exact"
 local layer = require "mapgrad.estimator.layer"
 local noise = require "mapgrad.noise"
 local perturb = require "mapgrad.estimator.perturb"
@@ -27,6 +28,7 @@ local tensor = require "mapgrad.tensor"
 local function draw_samples(o, theta, context)
   local draw, rows, n = perturb.draw(), theta:count() / o.solver.n, o.solver.n
   if o.law then
+    exact.expect_no_context("estimator.score_function", context)
     local z = o.law:sample(theta, o.samples, draw)
     return z, function()
       return (z - o.law:marginals(theta)):reshape(o.samples, rows, n) * (1 / o.law.temperature)
@@ -97,6 +99,7 @@ return function(options)
   if o.baseline == "loo" and o.samples < 2 then
     check.fail("MG-OPTION", "estimator.score_function: the baseline 'loo' needs 2 samples and more")
   end
+  if o.law then exact.expect("estimator.score_function", o.law, o.solver) end
   if not o.law then o.noise:score(tensor.zeros(1)) end -- refuses laws without a score
 
   local function forward(_, theta, context)

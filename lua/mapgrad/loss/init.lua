@@ -7,9 +7,9 @@ local check = require "mapgrad.check"
 
 local names = {
   "absolute", "bernoulli", "bernoulli_probability", "categorical_kl", "contrastive_map", "contrastive_nce",
-  "cross_entropy", "fenchel_young", "gaussian_kl", "hamming", "hinge", "huber", "imitation", "perceptron",
-  "perturbation_gradient", "pool_listwise", "pool_pairwise", "pool_pointwise", "regret", "sparsemap", "spo_plus",
-  "squared",
+  "cross_entropy", "fenchel_young", "gaussian_kl", "hamming", "hinge", "huber", "imitation",
+  "maximum_likelihood", "perceptron", "perturbation_gradient", "pool_listwise", "pool_pairwise",
+  "pool_pointwise", "regret", "sparsemap", "spo_plus", "squared",
 }
 
 return check.registry("loss", names, function(name)

@@ -91,16 +91,17 @@ end
 
 --- Makes the constructor of a loss.
 -- @param name   for messages, without "loss."
--- @param rules  of the options beside solver
+-- @param rules  of the options beside solver, or with law, which has its own
 -- @param value  function (self, theta, target, context) -> tensor of one entry
 -- @param start  function (self), or nil: completes a new loss
 function structured.loss(name, rules, value, start)
   name = "loss." .. name
   return function(options)
-    local all = { solver = check.solver }
+    local all = { solver = not rules.law and check.solver or nil }
     for key, rule in pairs(rules) do all[key] = rule end
     local o = check.options(name, options, all)
-    local self = setmetatable({ name = name, options = o, solver = o.solver, value = value }, Loss)
+    local self = setmetatable({ name = name, options = o, value = value,
+      solver = o.solver or o.law.solver }, Loss)
     if start then start(self) end
     return self
   end

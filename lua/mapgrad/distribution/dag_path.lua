@@ -1,0 +1,11 @@
+--- Paths between two nodes of a directed graph without cycles, theta [edges] the scores of edges, of any sign:
+--   a(v) = log sum over edges (u, v) of exp(a(u) + x_uv),  A = a(goal),  x = theta / temperature
+-- The logarithm of the number of paths at theta = 0. O(edges).
+-- @function dag_path
+-- @param options.nodes        number of nodes
+-- @param options.edges        tail and head of each edge, { { 1, 2 }, { 1, 3 }, ... }
+-- @param options.start        where paths begin (default 1)
+-- @param options.goal         where they end (default 0: the last node)
+-- @param options.temperature  above 0 (default 1)
+-- @usage distribution.dag_path { nodes = 3, edges = { { 1, 2 }, { 2, 3 }, { 1, 3 } } }:log_partition(tensor.zeros(3))
+return require("mapgrad.distribution.law").of_solver("dag_path", { "nodes", "edges", "start?", "goal?" })

@@ -1,0 +1,11 @@
+--- Spanning trees of an undirected graph, theta [edges], by the matrix-tree theorem: A = log det of the Laplacian of
+-- weights exp(theta / temperature) without a node. The determinant is found by eliminating nodes in logarithms, where
+-- nothing is subtracted, and samples go back through it. O(nodes^3) time and memory, up to 256 nodes. At theta = 0 a
+-- complete graph has A = (nodes - 2) log nodes.
+-- Source: Kirchhoff 1847; Colbourn, Myrvold, Neufeld 1996 (sampling by a determinant).
+-- @function spanning_tree
+-- @param options.nodes        how many
+-- @param options.edges        the two nodes of each edge, { { 1, 2 }, { 2, 3 }, ... }; parallel ones may be
+-- @param options.temperature  above 0 (default 1)
+-- @usage distribution.spanning_tree { nodes = 3, edges = { { 1, 2 }, { 2, 3 }, { 1, 3 } } }:entropy(tensor.zeros(3))
+return require("mapgrad.distribution.law").of_solver("spanning_tree", { "nodes", "edges" })
