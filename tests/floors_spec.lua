@@ -41,7 +41,7 @@ local lua_floors = {
   { "optim", { "autograd", "tensor", "random" } },
   { "target", { "autograd", "tensor", "solver", "noise" } },
   { "estimator", { "autograd", "tensor", "random", "solver", "noise", "target" } },
-  { "loss", { "autograd", "tensor", "random", "solver", "noise" } },
+  { "loss", { "autograd", "tensor", "random", "solver", "noise", "estimator" } },
   { "data", { "autograd", "tensor", "random", "solver", "data.make" } }, -- labels are a solver's answers
   { "data.make", { "autograd", "tensor", "random", "solver", "noise", "data" } },
   { "metric", { "autograd", "tensor", "random", "solver", "noise" } },

@@ -28,6 +28,7 @@ local OTHERS = {
   categorical_kl = true, cross_entropy = true, gaussian_kl = true, contrastive_map = true, contrastive_nce = true,
   fenchel_young = true, hinge = true, imitation = true, perceptron = true, perturbation_gradient = true,
   pool_listwise = true, pool_pairwise = true, pool_pointwise = true, regret = true, spo_plus = true,
+  average_precision = true, recall = true, -- in rank_loss_spec.lua
 }
 
 -- sum over z of f(z, t) / instances; the label repeats over samples.
