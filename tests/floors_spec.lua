@@ -42,7 +42,7 @@ local lua_floors = {
   { "distribution", { "autograd", "tensor", "random", "solver" } },
   { "target", { "autograd", "tensor", "solver", "noise", "distribution" } },
   { "estimator", { "autograd", "tensor", "random", "solver", "noise", "distribution", "target" } },
-  { "loss", { "autograd", "tensor", "random", "solver", "noise", "distribution" } },
+  { "loss", { "autograd", "tensor", "random", "solver", "noise", "distribution", "estimator" } },
   { "data", { "autograd", "tensor", "random", "solver", "data.make" } }, -- labels are a solver's answers
   { "data.make", { "autograd", "tensor", "random", "solver", "noise", "data" } },
   { "metric", { "autograd", "tensor", "random", "solver", "noise" } },

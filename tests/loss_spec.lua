@@ -29,6 +29,7 @@ local OTHERS = {
   fenchel_young = true, hinge = true, imitation = true, perceptron = true, perturbation_gradient = true,
   maximum_likelihood = true, pool_listwise = true, pool_pairwise = true, pool_pointwise = true, regret = true,
   sparsemap = true, spo_plus = true,
+  average_precision = true, recall = true, -- in rank_loss_spec.lua
 }
 
 -- sum over z of f(z, t) / instances; the label repeats over samples.

@@ -34,6 +34,7 @@ local EXPECTED = {
   normalised_regret = 4 / 8,
   cost_ratio = (1 + 2 + 1.25) / 3,
   hamming = (0 + 2 + 1) / 3,
+  edge_precision = 2 / 4,
 }
 
 describe("metric", function()
@@ -48,7 +49,7 @@ describe("metric", function()
     it(name .. " is perfect for the labels themselves", function()
       local perfect = {
         optimal_rate = 1, match_rate = 1, cost_ratio = 1, regret = 0, normalised_regret = 0,
-        hamming = 0,
+        hamming = 0, edge_precision = 1,
       }
       assert.equal(perfect[name], metric[name](truth.solution, truth))
     end)

@@ -26,11 +26,12 @@ local MADE = {
 -- Losses through a layer: their gradient is the estimator's.
 local THROUGH = { regret = true, imitation = true }
 
--- Over a law: exact_spec.lua.
+-- Over a law: exact_spec.lua. Of ranks: rank_loss_spec.lua.
 local LAWS = { maximum_likelihood = true }
 
-local PLAIN = { absolute = true, bernoulli = true, bernoulli_probability = true, categorical_kl = true,
-  cross_entropy = true, gaussian_kl = true, hamming = true, huber = true, squared = true }
+local PLAIN = { absolute = true, average_precision = true, bernoulli = true, bernoulli_probability = true,
+  categorical_kl = true, recall = true, cross_entropy = true, gaussian_kl = true, hamming = true, huber = true,
+  squared = true }
 
 local function dot(a, b)
   local sum = 0

@@ -80,20 +80,24 @@ end
 function support.replay_flat(case, s)
   local estimator, tensor = require "mapgrad.estimator", require "mapgrad.tensor"
   local exact = support.is_double and 1e-10 or 1e-5
-  local x, upstreams = tensor(case.omega), {}
+  local upstreams, shape = {}, {}
+  local function shaped(values) return tensor(values):reshape(s.shape) end
+  for i, extent in ipairs(s.shape) do shape[i] = extent end
+  table.insert(shape, 1, 1) -- of one sample
+  local x = shaped(case.omega)
   assert(s.sense == case.sense)
   local answer = s:solve(x)
   support.near(case.solution, answer.z, 0, case.id .. ": solution")
   support.assert_near(case.objective, answer.objective[1])
   local function gradient(layer, u)
-    local watched = tensor(case.omega):watch()
-    layer(watched):backward(tensor { u })
+    local watched = shaped(case.omega):watch()
+    layer(watched):backward(tensor(u):reshape(shape))
     return watched.grad
   end
   for _, row in ipairs(case.upstreams) do
     upstreams[row.name] = row.upstream_grad
     for _, step in ipairs(row.blackbox) do
-      local u = tensor(row.upstream_grad) * (s.sense == "min" and step.lambda or -step.lambda)
+      local u = shaped(row.upstream_grad) * (s.sense == "min" and step.lambda or -step.lambda)
       support.near(step.perturbed_solution, s(x + u), 0, case.id .. ": perturbed")
       support.near(step.grad, gradient(estimator.blackbox { solver = s, lambda = step.lambda }, row.upstream_grad),
         exact, case.id .. ": blackbox")

@@ -13,9 +13,9 @@ local tensor = require "mapgrad.tensor"
 
 local metric = {}
 
---- The names of all measures, in the order of this file.
+--- The names of the measures of (z, data), in the order of this file.
 metric.names = {
-  "optimal_rate", "match_rate", "regret", "normalised_regret", "cost_ratio", "hamming",
+  "optimal_rate", "match_rate", "regret", "normalised_regret", "cost_ratio", "hamming", "edge_precision",
 }
 
 local function same_shape(a, b)
@@ -224,6 +224,22 @@ define("hamming", function(name, z, data)
   return sum / count
 end)
 
+--- Share of the predicted edges (or other items) that are true: the sum of z t over that of z, over all instances.
+-- For trees, which all have as many edges, it is also the share of the true edges that are predicted.
+-- @function edge_precision
+-- @param z     0/1
+-- @param data  the truth, or the labels themselves
+-- @return number in 0..1, nil if nothing is predicted
+define("edge_precision", function(name, z, data)
+  local label, right, all = label_of(name, data), 0, 0
+  each_instance({ unsampled(name, z, label), label }, function(_, row, true_row)
+    right = right + dot(row, true_row)
+    for i = 1, #row do all = all + row[i] end
+  end)
+  if all == 0 then return nil end
+  return right / all
+end)
+
 --- Whether the marked cells of a grid connect its top-left with its bottom-right cell, by steps to
 -- any of the 8 neighbours: what makes a predicted path valid. For optimal_rate's is_feasible, where
 -- z is not a solver's.
@@ -251,6 +267,10 @@ function metric.is_grid_path(z)
     end
   end
   return reached[rows * cols] == true
+end
+
+for _, file in ipairs { "rank", "subset_precision", "worst_regret" } do
+  for name, measure in pairs(require("mapgrad.metric." .. file)) do metric[name] = measure end
 end
 
 return metric
