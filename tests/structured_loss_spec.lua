@@ -25,8 +25,9 @@ local MADE = {
 -- Losses through a layer: their gradient is the estimator's.
 local THROUGH = { regret = true, imitation = true }
 
-local PLAIN = { absolute = true, average_precision = true, bernoulli = true, bernoulli_probability = true, categorical_kl = true,
-  recall = true, cross_entropy = true, gaussian_kl = true, hamming = true, huber = true, squared = true }
+local PLAIN = { absolute = true, average_precision = true, bernoulli = true, bernoulli_probability = true,
+  categorical_kl = true, recall = true, cross_entropy = true, gaussian_kl = true, hamming = true, huber = true,
+  squared = true }
 
 local function dot(a, b)
   local sum = 0
