@@ -12,7 +12,7 @@
 #include "base/status.h"
 #include "sum_of_gamma.h"
 
-enum { NODES = 12 }; /* in the upper half-plane */
+enum { MOST_NODES = 48 };
 
 typedef struct gamma_sum {
   double a, unit, low; /* x = low + unit * y */
@@ -65,14 +65,20 @@ static double complex transform(const gamma_sum *s, part what, double complex p)
   return what == LOWER ? cexp(l) / p : -complex_expm1(l) / p;
 }
 
+/* p^-shape is steep near 0: the contour keeps further from it. */
+static int nodes_for(const gamma_sum *s) {
+  double nodes = 12 + s->a * s->terms;
+  return nodes < MOST_NODES ? (int)nodes : MOST_NODES;
+}
+
 /* The inverse transform at y > 0, and its logarithm: -infinity if it is not positive. */
 static double log_inverse(const gamma_sum *s, part what, double y) {
   const double pi = 3.14159265358979323846;
   const double start = what == LOWER || (what == DENSITY && y < 1) ? 0 : -1;
-  const int n = 2 * NODES;
+  const int nodes = nodes_for(s), n = 2 * nodes; /* those in the upper half-plane */
   double sum = 0, largest = -INFINITY;
-  double complex exponents[NODES], weights[NODES];
-  for (int j = 0; j < NODES; j++) {
+  double complex exponents[MOST_NODES], weights[MOST_NODES];
+  for (int j = 0; j < nodes; j++) {
     double angle = (2 * j + 1) * pi / n, cot = 1 / tan(0.6407 * angle), csc = 1 / sin(0.6407 * angle);
     double complex z = n * (0.5017 * angle * cot - 0.6122 + I * 0.2645 * angle);
     double complex slope = 0.5017 * cot - 0.5017 * 0.6407 * angle * csc * csc + I * 0.2645;
@@ -81,7 +87,7 @@ static double log_inverse(const gamma_sum *s, part what, double y) {
     weights[j] = slope / I;
     largest = fmax(largest, creal(exponents[j]));
   }
-  for (int j = 0; j < NODES; j++) sum += creal(cexp(exponents[j] - largest) * weights[j]);
+  for (int j = 0; j < nodes; j++) sum += creal(cexp(exponents[j] - largest) * weights[j]);
   return sum > 0 ? log(2 * sum / y) + largest + start * y : -INFINITY;
 }
 
@@ -119,11 +125,11 @@ static double solve(const gamma_sum *s, part what, double log_p, double start) {
     else low = at;
     double slope = exp(log_density(s, at) + at - value); /* of log p over log y, but for its sign */
     double next = at - (what == LOWER ? wrong : -wrong) / slope;
-    if (!(next > low && next < high)) next = (fmax(low, at - 2) + fmin(high, at + 2)) / 2;
-    if (!(next > low && next < high)) next = is_high ? at - 1 : at + 1;
-    if (fabs(next - at) < 1e-14 * (1 + fabs(at))) return next;
+    if (fabs(wrong) < 1e-9 || fabs(next - at) < 1e-14 * (1 + fabs(at))) /* what is left is rounding */
+      return isfinite(next) ? next : at;
+    if (!(next > low && next < high)) next = (low + high) / 2;
+    if (isinf(next) || isnan(next)) next = is_high ? at - 2 : at + 2;
     at = next;
-    if (fabs(wrong) < 1e-9) return at; /* the next step is below 1e-16 or rounding */
   }
   return at;
 }
