@@ -20,6 +20,25 @@ local Noise = { __name = "mapgrad.noise", __index = methods }
 
 local FORMS = { count = check.count, positive = check.positive, real = check.real }
 
+-- Settings that are only printed if they are others.
+local COMMON = { location = 0, scale = 1, antithetic = false, tabled = false }
+
+-- Tabled laws by their settings, as long as one is in use: a table is made once.
+local tabled = setmetatable({}, { __mode = "v" })
+
+local function new_law(name, settings)
+  if not settings.tabled then return core.noise_new(name, settings) end
+  local keys = {}
+  for key, value in pairs(settings) do
+    keys[#keys + 1] = ("%s=%s"):format(key, type(value) == "number" and ("%.17g"):format(value) or tostring(value))
+  end
+  table.sort(keys)
+  local key = name .. " " .. table.concat(keys, " ")
+  local law = tabled[key] or core.noise_new(name, settings)
+  tabled[key] = law
+  return law
+end
+
 local function constructor(kind)
   local rules = {}
   for _, setting in ipairs(kind.settings) do
@@ -32,7 +51,7 @@ local function constructor(kind)
   end
   return function(options)
     local o = check.options("noise." .. kind.name, options, rules)
-    return setmetatable({ name = kind.name, settings = o, kind = kind, law = core.noise_new(kind.name, o) }, Noise)
+    return setmetatable({ name = kind.name, settings = o, kind = kind, law = new_law(kind.name, o) }, Noise)
   end
 end
 
@@ -119,7 +138,9 @@ end
 
 Noise.__tostring = function(self)
   local keys, parts = {}, {}
-  for key in pairs(self.settings) do keys[#keys + 1] = key end
+  for key, value in pairs(self.settings) do
+    if value ~= COMMON[key] then keys[#keys + 1] = key end
+  end
   table.sort(keys)
   for i, key in ipairs(keys) do parts[i] = ("%s = %s"):format(key, tostring(self.settings[key])) end
   return ("%s {%s}"):format(self.name, #parts > 0 and " " .. table.concat(parts, ", ") .. " " or "")
