@@ -301,8 +301,23 @@ void mg_noise_free(mg_noise *noise);
  * nothing else. MG_BAD_ARGUMENT, MG_BAD_SHAPE, MG_INTERRUPTED. */
 mg_status mg_noise_sample(const mg_noise *noise, const mg_draw *draw, int64_t samples,
                           int64_t batch, int64_t first_instance, int64_t n, mg_real *out);
-/* Mean, variance, third and fourth cumulant. MG_BAD_ARGUMENT for given numbers. */
+/* Mean, variance, third and fourth cumulant; not finite where they do not exist. MG_BAD_ARGUMENT for given
+ * numbers. */
 mg_status mg_noise_cumulants(const mg_noise *noise, double out[4]);
+
+/* Functions of the law of an entry: log rho, -d log rho / dx, P(X <= x), and the inverse of that (NaN for what is no
+ * probability). */
+typedef enum mg_noise_function {
+  MG_NOISE_LOG_DENSITY,
+  MG_NOISE_SCORE,
+  MG_NOISE_CDF,
+  MG_NOISE_QUANTILE,
+  MG_NOISE_FUNCTIONS
+} mg_noise_function;
+/* out [count] = the function of each x. MG_BAD_ARGUMENT for given numbers, and for the score of laws that
+ * have none. */
+mg_status mg_noise_map(const mg_noise *noise, mg_noise_function which, const mg_real *x, int64_t count,
+                       mg_real *out);
 
 /* ================================================================ floor 1: distribution */
 
@@ -806,8 +821,9 @@ mg_status mg_clip(mg_tensor *y, double limit);
 
 /* ================================================================ floor 2: estimator */
 
-/* out [samples, batch, n] = theta + temperature * noise; theta is [samples, batch, n], or
- * [batch, n] with theta_samples = 1. noise NULL, or temperature 0: no noise. As mg_noise_sample. */
+/* out [samples, batch, n] = theta + temperature * noise, or theta * exp(temperature * noise -
+ * temperature^2 / 2) for the kind "multiplicative"; theta is [samples, batch, n], or [batch, n] with
+ * theta_samples = 1. noise NULL, or temperature 0: no noise. As mg_noise_sample. */
 mg_status mg_perturb(const mg_noise *noise, const mg_draw *draw, double temperature,
                      const mg_real *theta, int64_t theta_samples, int64_t samples, int64_t batch,
                      int64_t first_instance, int64_t n, mg_real *out);

@@ -7,29 +7,36 @@ local assert_fails = support.assert_fails
 
 -- Settings to try for each kind.
 local EXAMPLES = {
-  gumbel = { {} },
-  normal = { {} },
+  gumbel = { {}, { location = -1, scale = 2 } },
+  normal = { {}, { location = 3, scale = 0.5 } },
+  logistic = { {}, { location = 1, scale = 3 } },
+  laplace = { {}, { location = 1, scale = 3 } },
+  uniform = { {}, { location = 1, scale = 3 } },
+  exponential = { {}, { location = 1, scale = 3 } },
+  frechet = { { shape = 20 }, { shape = 2.5, location = 1, scale = 3 } },
+  multiplicative = { {} },
   sum_of_gamma = {
     { k = 1 }, { k = 5 }, { k = 2.5, tau = 3, terms = 4 }, { k = 0.5, terms = 20 }, { k = 10, tau = 10 },
-    { k = 5, inverse_scale = true },
+    { k = 5, inverse_scale = true }, { k = 5, location = 1, scale = 2 }, { k = 10, tabled = true },
+    { k = 1.5, tau = 2, terms = 30, tabled = true }, { k = 4, inverse_scale = true, tabled = true, scale = 2 },
   },
 }
 
 local N = 200000
 
--- Mean of (x - center)^power over a list.
-local function moment(list, center, power)
-  local sum = 0
-  for i = 1, #list do sum = sum + (list[i] - center) ^ power end
-  return sum / #list
-end
+-- How many entries a Kolmogorov-Smirnov test has; MAPGRAD_NOISE_DRAWS=1e6 for the long ones.
+local DRAWS = tonumber(os.getenv "MAPGRAD_NOISE_DRAWS" or "1e5")
 
 -- Estimates of the four cumulants and their standard errors, from the sample's own moments.
-local function estimates(list)
-  local mean = moment(list, 0, 1)
-  local m = {}
-  for p = 2, 8 do m[p] = moment(list, mean, p) end
-  local n = #list
+local function estimates(x)
+  local mean = x:mean():item()
+  local centred, m = x - mean, {}
+  local power = centred
+  for p = 2, 8 do
+    power = power * centred
+    m[p] = power:mean():item()
+  end
+  local n = x:count()
   local values = { mean, m[2], m[3], m[4] - 3 * m[2] ^ 2 }
   local variances = {
     m[2], m[4] - m[2] ^ 2, m[6] - m[3] ^ 2 - 6 * m[4] * m[2] + 9 * m[2] ^ 3,
@@ -69,9 +76,67 @@ local function normal_cdf(x)
   return 0.5 + sum * math.exp(-x * x / 2) / math.sqrt(2 * math.pi)
 end
 
-local RECORDED = support.read_json("tests/golden/imle/sog_moments.json").cases
-
 local DRAW = { seed = 11, stream = "noise", index = 3 }
+
+-- Kolmogorov, Smirnov: P(sqrt(n) D > 2.23) < 1e-4 for n = DRAWS, less where only some entries are looked at (each cdf of
+-- sum_of_gamma is an integral).
+local function assert_cdf(law, settings)
+  local n = DRAWS
+  local x, step = law:sample({ 1, 1, n }, DRAW):reshape(n):sort(1), settings.k and n / 125 or 1
+  local ranks = {}
+  for i = 1, n / step do ranks[i] = i * step / n end
+  local p = law:cdf(x:reshape(n / step, step):slice(2, step, step):reshape(n / step))
+  local above, below = (tensor(ranks) - p):max():item(), (p - tensor(ranks)):max():item() + 1 / n
+  local d = math.max(above, below) * math.sqrt(n)
+  assert(d < 2.23, ("sqrt(n) D = %.3f"):format(d))
+end
+
+-- Simpson's rule for exp(log density) between neighbours of x.
+local function assert_density(law, x, p)
+  local parts = 40
+  for i = 1, #x - 1 do
+    local h, at = (x[i + 1] - x[i]) / parts, {}
+    for j = 0, parts do at[j + 1] = x[i] + j * h end
+    local density, sum = law:log_density(tensor(at)):exp():to_list(), 0
+    for j = 0, parts do sum = sum + density[j + 1] * ((j == 0 or j == parts) and 1 or j % 2 == 1 and 4 or 2) end
+    support.assert_near(p[i + 1] - p[i], sum * h / 3, support.is_double and 1e-6 or 1e-4)
+  end
+end
+
+-- E[score] = 0 and E[x score] = 1 within 5 standard errors (n = 100,000: a false alarm in 2 million), and the score is
+-- the slope of the log density.
+local function assert_score(law, x)
+  local eps = law:sample({ 1, 1, 100000 }, DRAW):reshape(100000)
+  local score = law:score(eps)
+  for expected, values in pairs { [0] = score, [1] = score * eps } do
+    local mean = values:mean():item()
+    local spread = math.sqrt((values - mean):square():mean():item() / 100000)
+    assert(math.abs(mean - expected) < 5 * spread + 1e-6, ("mean %g, expected %g"):format(mean, expected))
+  end
+  if support.is_double then
+    local slope = (law:log_density(x - 1e-5) - law:log_density(x + 1e-5)) / 2e-5
+    support.near(slope, law:score(x), 1e-7)
+  end
+end
+
+local NO_SCORE = { uniform = "its density jumps", exponential = "its density jumps", sum_of_gamma = "singular" }
+
+local function assert_functions(law, name)
+  local p = { 0.01, 0.1, 0.25, 0.4, 0.55, 0.7, 0.9, 0.99 }
+  local x = law:quantile(tensor(p))
+  support.near(p, law:cdf(x), support.is_double and 1e-11 or 1e-5)
+  support.near(x, law:quantile(law:cdf(x)), support.is_double and 1e-9 or 1e-4)
+  assert_density(law, x:to_list(), p)
+  if NO_SCORE[name] then
+    assert_fails("MG-ARGUMENT", NO_SCORE[name], function() law:score(x) end)
+  else
+    assert_score(law, x)
+  end
+  local wrong = law:quantile(tensor { -0.1, 1.1, 0 / 0 }):to_list()
+  for i = 1, 3 do assert(wrong[i] ~= wrong[i]) end
+end
+
+local RECORDED = support.read_json("tests/golden/imle/sog_moments.json").cases
 
 for _, kind in ipairs(noise.kinds) do
   describe("noise." .. kind.name, function()
@@ -81,15 +146,60 @@ for _, kind in ipairs(noise.kinds) do
       it(("has the cumulants it states, example %d"):format(i), function()
         -- n = 200,000; each within 5 standard errors: a false alarm in 2 million
         local law = noise[kind.name](settings)
-        local list = law:sample({ 10, 20, N / 200 }, DRAW):to_list()
-        local values, errors = estimates(list)
+        local values, errors = estimates(law:sample({ 10, 20, N / 200 }, DRAW):reshape(N))
         local expected = { law:cumulants() }
-        for c = 1, 4 do
-          assert(math.abs(values[c] - expected[c]) < 5 * errors[c] + 1e-6,
-            ("cumulant %d: %g, expected %g, standard error %g"):format(c, values[c], expected[c], errors[c]))
+        for c = 1, 4 do -- a standard error needs the moment of twice the order
+          if 2 * c < (settings.shape or math.huge) then
+            assert(math.abs(values[c] - expected[c]) < 5 * errors[c] + 1e-6,
+              ("cumulant %d: %g, expected %g, standard error %g"):format(c, values[c], expected[c], errors[c]))
+          end
         end
+        local moments = law:moments()
+        assert.same(expected, { moments.mean, moments.variance, moments.third, moments.fourth })
+      end)
+
+      it(("is drawn from the law of its cdf, example %d"):format(i), function()
+        assert_cdf(noise[kind.name](settings), settings)
+      end)
+
+      it(("has quantiles, a density and a score that belong to its cdf, example %d"):format(i), function()
+        assert_functions(noise[kind.name](settings), kind.name)
+      end)
+
+      it(("adds its location to its scaled numbers, example %d"):format(i), function()
+        if not settings.location then return end
+        local standard = {}
+        for key, value in pairs(settings) do standard[key] = value end
+        standard.location, standard.scale = nil, nil
+        local x = noise[kind.name](standard):sample({ 2, 3, 40 }, DRAW) * settings.scale + settings.location
+        support.near(x, noise[kind.name](settings):sample({ 2, 3, 40 }, DRAW), support.TOLERANCE)
       end)
     end
+
+    it("has antithetic pairs of samples", function()
+      local settings = { antithetic = true }
+      for key, value in pairs(EXAMPLES[kind.name][1]) do settings[key] = value end
+      if kind.name == "sum_of_gamma" then
+        assert_fails("MG-ARGUMENT", "take tabled = true", function() noise.sum_of_gamma(settings) end)
+        settings.tabled = true
+      end
+      local law, plain = noise[kind.name](settings), noise[kind.name](EXAMPLES[kind.name][1])
+      local x = law:sample({ 5, 4, 250 }, DRAW)
+      for _, first in ipairs { 1, 3 } do
+        support.near(tensor.ones(4, 250), law:cdf(x[first]) + law:cdf(x[first + 1]), support.is_double and 1e-8 or 2e-5)
+      end
+      if not settings.tabled then
+        local same = plain:sample({ 5, 4, 250 }, DRAW)
+        for _, s in ipairs { 1, 3, 5 } do assert.is_true(x[s]:equals(same[s])) end
+      end
+      assert_cdf({ sample = function() return law:sample({ 2, 1, DRAWS }, DRAW)[2] end, cdf = function(_, v)
+        return law:cdf(v)
+      end }, { k = settings.k })
+      local s, theta = mg.solver.top_k { n = 250, k = 2 }, tensor.normal(4, 250)
+      if not law:is_factor() then
+        support.near(x * 0.5 + theta, s:perturbed(theta, law, DRAW, 0.5, 5), support.TOLERANCE)
+      end
+    end)
 
     it("depends on the place of a number alone", function()
       local law = noise[kind.name](EXAMPLES[kind.name][1])
@@ -185,7 +295,26 @@ describe("the law", function()
     end
   end)
 
-  it("of sum_of_gamma has the recorded quantiles", function()
+  it("of sum_of_gamma has the recorded quantiles and distribution function", function()
+    for _, case in ipairs(RECORDED) do
+      local law = noise.sum_of_gamma { k = case.k, terms = case.iterations }
+      support.near(case.exact_quantiles, law:quantile(tensor(case.probabilities)), support.is_double and 1e-9 or 1e-5)
+    end
+  end)
+
+  it("of tabled sum_of_gamma is the exact quantile function of its uniforms", function()
+    for _, case in ipairs { { k = 1 }, { k = 10 }, { k = 50 }, { k = 3, terms = 40 }, { k = 200, terms = 4, tau = 50 } } do
+      local exact = noise.sum_of_gamma(case)
+      case.tabled = true
+      local u = (noise.uniform():sample({ 1, 1, 500 }, DRAW) + 1) / 2
+      local _, variance = exact:cumulants()
+      local tolerance = (support.is_double and 1e-6 or 2e-4) * math.sqrt(variance)
+      local off = (noise.sum_of_gamma(case):sample({ 1, 1, 500 }, DRAW) - exact:quantile(u)):abs():max():item()
+      assert(off < tolerance, ("k = %g: off by %g of %g"):format(case.k, off, tolerance))
+    end
+  end)
+
+  it("of sum_of_gamma is drawn with the recorded quantiles", function()
     -- n = 20,000; 11 quantiles of 9 laws within 5 standard errors: a false alarm below 2 in 10^5 for each (the
     -- worst is p = 0.001, a count of 20). For k > terms the lowest quantiles are the lower end but for 1e-6.
     local n = 20000
@@ -205,6 +334,64 @@ describe("the law", function()
           ("k = %g, p = %g: shares %g to %g"):format(case.k, p, below / n, at_most / n))
       end
     end
+  end)
+end)
+
+describe("noise.multiplicative", function()
+  local law, T = noise.multiplicative(), 0.5
+  local s = mg.solver.top_k { n = 5, k = 2 }
+
+  it("has factors of mean 1", function()
+    -- n = 200,000; 5 standard errors: a false alarm in 2 million
+    local f = law:factors({ 1, 1, N }, DRAW, T)
+    assert(math.abs(f:mean():item() - 1) < 5 * math.sqrt((math.exp(T * T) - 1) / N))
+    assert_fails("MG-ARGUMENT", "has no factors", function() noise.normal():factors({ 1, 1, 1 }, DRAW, T) end)
+  end)
+
+  it("multiplies scores, keeps signs and zeros, and is the same forward and backward", function()
+    random.seed(9)
+    local theta = tensor.normal(3, 5)
+    theta:set(2, 3, 0)
+    local y = s:perturbed(theta, law, DRAW, T, 4)
+    support.near(theta * law:factors({ 4, 3, 5 }, DRAW, T), y, support.TOLERANCE)
+    assert.is_true(y:sign():equals(theta:sign() + tensor.zeros(4, 3, 5)))
+    local z = s:perturbed_argmax(theta, nil, { noise = law, draw = DRAW, temperature = T, samples = 4 })
+    assert.is_true(z:equals(s:argmax(y)))
+    assert.is_true(s:perturbed(theta, law, DRAW, 0, 4):equals(theta + tensor.zeros(4, 3, 5)))
+  end)
+
+  it("is what estimators and losses have for multiplicative = true", function()
+    for _, make in ipairs {
+      function(o) return mg.estimator.perturbed(o) end,
+      function(o)
+        local loss = mg.loss.fenchel_young(o)
+        return function(x) return loss(x, tensor { 1, 1, 0, 0, 0 }) end
+      end,
+    } do
+      local grads = {}
+      for i, option in ipairs { { multiplicative = true }, { noise = law } } do
+        option.solver, option.samples, option.temperature = s, 3, T
+        random.seed(3)
+        local x = tensor({ 0.3, -0.2, 0.5, 0.1, 0 }):watch()
+        local y = make(option)(x);
+        (y * y):sum():backward()
+        grads[i] = x.grad
+      end
+      assert.is_true(grads[1]:equals(grads[2]))
+    end
+    assert_fails("MG-OPTION", "take estimator.perturbed", function()
+      mg.estimator.score_function { solver = s, noise = law }
+    end)
+  end)
+end)
+
+describe("noise.frechet", function()
+  it("has moments where they are finite", function()
+    for shape, count in pairs { [0.5] = 0, [1.5] = 1, [2.5] = 2, [3.5] = 3, [4.5] = 4 } do
+      local c = { noise.frechet({ shape = shape }):cumulants() }
+      for i = 1, 4 do assert.equal(i <= count, c[i] ~= nil) end
+    end
+    assert_fails("MG-ARGUMENT", "expected at least 0.3", function() noise.frechet { shape = 0.2 } end)
   end)
 end)
 

@@ -13,17 +13,26 @@ void random_words(const uint32_t key[2], uint32_t element, uint32_t attempt, uin
 /* A double on the open interval (0, 1) with 52 random bits. */
 double random_open(uint32_t high, uint32_t low);
 
-/* Standard laws: uniform on (0, 1), exponential, Gumbel's, normal. */
+/* Standard laws: uniform on (0, 1), exponential, Gumbel's, normal; folded: a uniform u as RANDOM_FOLDS * u if that is
+ * below one half, negated, else RANDOM_FOLDS * (1 - u), at least 1/2 in size: both ends of u are as fine. */
 typedef enum random_law {
   RANDOM_UNIFORM,
   RANDOM_EXPONENTIAL,
   RANDOM_GUMBEL,
-  RANDOM_NORMAL
+  RANDOM_NORMAL,
+  RANDOM_FOLDED
 } random_law;
 
-/* Where a row of numbers stands: a sample of an instance, in the draw of a key. */
+#ifdef MG_DOUBLE
+#define RANDOM_FOLDS 0x1p52
+#else
+#define RANDOM_FOLDS 0x1p32F
+#endif
+
+/* Where a row of numbers stands: a sample of an instance, in the draw of a key. flip all ones: each uniform
+ * u is taken as 1 - u, each normal number as its negative; else 0. */
 typedef struct random_place {
-  uint32_t key[2], sample, instance;
+  uint32_t key[2], sample, instance, flip;
 } random_place;
 
 /* out [last - first]: entries first..last-1 of a place, each a function of the place and its number alone.

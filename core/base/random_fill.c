@@ -19,12 +19,17 @@ static void draw_pairs(const random_place *place, int64_t first, int groups, wor
   philox_lanes(place, (uint64_t)first * LANES, groups, &to);
 }
 
+static void negate(mg_real *x, int n) {
+  for (int i = 0; i < n; i++) x[i] = -x[i];
+}
+
 #ifdef MG_DOUBLE
 
 static mg_real transform(random_law law, double u) {
   switch (law) {
     case RANDOM_UNIFORM: return u;
     case RANDOM_EXPONENTIAL: return -log(u);
+    case RANDOM_FOLDED: return u < 0.5 ? -u * RANDOM_FOLDS : (1 - u) * RANDOM_FOLDS;
     default: return -log(-log(u));
   }
 }
@@ -35,7 +40,9 @@ static void fill_groups(random_law law, const random_place *place, int64_t first
   word_pairs words;
   int n = groups * ENTRIES;
   draw_pairs(place, first, groups, &words);
-  for (int i = 0; i < n; i++) out[i] = random_open(words.words[0][i], words.words[1][i]);
+  uint32_t flip = law == RANDOM_NORMAL ? 0 : place->flip;
+  for (int i = 0; i < n; i++)
+    out[i] = random_open(words.words[0][i] ^ flip, words.words[1][i] ^ flip);
   if (law != RANDOM_NORMAL) {
     for (int i = 0; i < n; i++) out[i] = transform(law, out[i]);
     return;
@@ -45,6 +52,7 @@ static void fill_groups(random_law law, const random_place *place, int64_t first
     out[i] = radius * cos(angle);
     out[i + LANES] = radius * sin(angle);
   }
+  if (place->flip) negate(out, n);
 }
 
 #else
@@ -70,6 +78,14 @@ static void fill_normal(const random_place *place, int64_t first, int groups, mg
   for (int i = 0; i < n; i++) a[i] = square_radius_of(words.words[0][i]);
   for (int i = 0; i < n; i++) turn_by(a[i], words.words[1][i], &a[i], &b[i]);
   interleave(a, b, n, out);
+  if (place->flip) negate(out, 2 * n);
+}
+
+/* minus u * 2^32 below one half, (1 - u) * 2^32 above, for u = (word + 1/2) / 2^32 */
+INLINED float folded_of(uint32_t word) {
+  int is_high = (int32_t)word < 0;
+  float t = (float)(int32_t)(is_high ? ~word : word) + 0.5F;
+  return is_high ? t : -t;
 }
 
 /* All entries of `groups` groups from group `first` on. */
@@ -82,8 +98,14 @@ static void fill_groups(random_law law, const random_place *place, int64_t first
   uint32_t words[GROUPS * WORDS];
   int n = groups * ENTRIES;
   draw_words(place, first, groups, words);
+  if (place->flip)
+    for (int i = 0; i < n; i++) words[i] = ~words[i];
   if (law == RANDOM_UNIFORM) {
     for (int i = 0; i < n; i++) out[i] = uniform_of(words[i]);
+    return;
+  }
+  if (law == RANDOM_FOLDED) {
+    for (int i = 0; i < n; i++) out[i] = folded_of(words[i]);
     return;
   }
   for (int i = 0; i < n; i++) out[i] = exponential_of(words[i]);

@@ -23,7 +23,7 @@ typedef struct perturbation {
   solver_gaps gaps;
 } perturbation;
 
-/* out [n] = theta + temperature * noise of row `row`, counted over samples and batch. */
+/* out [n] = theta, perturbed by the noise of row `row`, counted over samples and batch. */
 static mg_status perturb_row(const perturbation *p, int64_t row, mg_real *out) {
   const mg_real *theta = p->theta + row % p->theta_rows * p->n;
   if (!p->noise) {
@@ -35,8 +35,7 @@ static mg_status perturb_row(const perturbation *p, int64_t row, mg_real *out) {
   place.sample = (uint32_t)(row / p->batch);
   place.instance = (uint32_t)(p->first_instance + row % p->batch);
   mg_status status = noise_row(p->noise, &place, p->n, out);
-  for (int64_t j = 0; j < p->n && status == MG_OK; j++)
-    out[j] = (mg_real)(theta[j] + p->temperature * out[j]);
+  if (status == MG_OK) noise_add(p->noise, p->temperature, theta, p->n, out);
   return status;
 }
 

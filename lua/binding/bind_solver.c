@@ -278,11 +278,32 @@ static int noise_free(lua_State *L) {
   return 0;
 }
 
-/* noise_cumulants(noise) -> mean, variance, third, fourth */
+/* noise_map(noise, function, x) -> tensor of x's shape */
+static int noise_map(lua_State *L) {
+  const mg_noise *noise = check_noise(L, 1);
+  int which = check_int(L, 2);
+  if (which < 0 || which >= MG_NOISE_FUNCTIONS)
+    return raise_message(L, "MG-ARGUMENT", "noise: no function %d", which);
+  int attempts = 0;
+  state *S = state_of(L);
+  handle *h = handle_new(L, S);
+  mg_tensor *x = check_tensor(L, 3);
+  do h->tensor = mg_tensor_new(mg_tensor_shape(x), mg_tensor_axes(x));
+  while (handle_again(L, h, &attempts));
+  handle_done(L, S, h);
+  check_status(L, mg_noise_map(noise, (mg_noise_function)which, mg_tensor_data(x), mg_tensor_size(x),
+                               mg_tensor_data(h->tensor)));
+  return 1;
+}
+
+/* noise_cumulants(noise) -> mean, variance, third, fourth; nil for those that do not exist */
 static int noise_cumulants(lua_State *L) {
   double c[4];
   check_status(L, mg_noise_cumulants(check_noise(L, 1), c));
-  for (int i = 0; i < 4; i++) lua_pushnumber(L, c[i]);
+  for (int i = 0; i < 4; i++) {
+    if (c[i] - c[i] == 0) lua_pushnumber(L, c[i]);
+    else lua_pushnil(L);
+  }
   return 4;
 }
 
@@ -557,6 +578,11 @@ static void open_type(lua_State *L, const char *type, lua_CFunction release) {
 }
 
 void open_solvers(lua_State *L) {
+  static const char *const noise_functions[MG_NOISE_FUNCTIONS] = {
+      [MG_NOISE_LOG_DENSITY] = "log_density",
+      [MG_NOISE_SCORE] = "score",
+      [MG_NOISE_CDF] = "cdf",
+      [MG_NOISE_QUANTILE] = "quantile"};
   static const luaL_Reg functions[] = {{"solver_kinds", solver_kinds},
                                        {"solver_new", solver_new},
                                        {"solver_load", solver_load},
@@ -576,6 +602,7 @@ void open_solvers(lua_State *L) {
                                        {"noise_given", noise_given},
                                        {"noise_sample", noise_sample},
                                        {"noise_cumulants", noise_cumulants},
+                                       {"noise_map", noise_map},
                                        {"perturb", perturb},
                                        {"perturb_solve", perturb_solve},
                                        {NULL, NULL}};
@@ -584,4 +611,5 @@ void open_solvers(lua_State *L) {
   open_type(L, WARM, NULL);
   open_type(L, MEMO, memo_free);
   open_functions(L, functions);
+  open_names(L, "noise_functions", noise_functions, MG_NOISE_FUNCTIONS);
 }

@@ -419,10 +419,11 @@ function run.rng()
   common.run({ workload = "rng", n = n, batch = 1, variant = variant }, function() fill(x) end)
 end
 
--- Sums of 10 gamma variates, k = 10: [batch, k, n].
+-- Sums of 10 gamma variates, k = 10: [batch, k, n]; variant tabled: by a table.
 function run.sog()
-  local law, shape = mg.noise.sum_of_gamma { k = 10, terms = 10 }, { batch, 10, n }
-  common.run({ workload = "sog", n = n, batch = batch, k = 10, variant = "sog" }, function()
+  variant = variant or "sog"
+  local law, shape = mg.noise.sum_of_gamma { k = 10, terms = 10, tabled = variant == "tabled" }, { batch, 10, n }
+  common.run({ workload = "sog", n = n, batch = batch, k = 10, variant = variant }, function()
     law:sample(shape):free()
   end)
 end

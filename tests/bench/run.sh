@@ -140,6 +140,7 @@ luajit rng 1000000 1 1 normal
 luajit rng 1000000 1 1 gumbel
 luajit rng 1000000 1 1 exponential
 luajit sog 400 100 1
+luajit sog 400 100 1 tabled
 lua5.4 startup require
 luajit startup require
 lua5.4 startup gradient

@@ -7,12 +7,12 @@
 -- Solver calls an instance: samples forward (one more for the baseline "unperturbed"), none backward.
 -- Source: Berthet, Blondel, Teboul, Cuturi, Vert, Bach 2020; Dalle, Baty, Bouvier, Parmentier 2022 (multiplicative).
 -- @param options.solver          the solver
--- @param options.noise           a noise that has a score (default: normal)
+-- @param options.noise           a noise that has a score (default: normal); noise.multiplicative() for factors
 -- @param options.temperature     T, above 0 (default 1)
 -- @param options.samples         draws for each instance (default 1)
 -- @param options.baseline        "none"; "loo", the mean of the other samples (default from 2 samples on);
 --   "unperturbed", z(theta) (default for one)
--- @param options.multiplicative  true: factors instead of sums (default false)
+-- @param options.multiplicative  true: noise.multiplicative() (default false)
 -- @param options.evaluation      "map" (default), "mean", "samples": the same as the mean
 -- @usage estimator.perturbed { solver = solver.top_k { n = 10, k = 3 }, samples = 10 }
 local check = require "mapgrad.check"
@@ -28,32 +28,21 @@ return function(options)
     multiplicative = check.flag(false),
   })
   local S, T = o.samples, o.temperature
-  if o.multiplicative and o.noise then
+  if o.multiplicative and o.noise and not o.noise:is_factor() then
     check.fail("MG-OPTION", "estimator.perturbed: multiplicative noise is normal: leave noise out")
   end
-  o.noise = o.noise or noise.normal()
+  o.noise = o.noise or (o.multiplicative and noise.multiplicative or noise.normal)()
+  o.multiplicative = o.noise:is_factor()
   o.baseline = o.baseline or (S > 1 and "loo" or "unperturbed")
   if o.baseline == "loo" and S < 2 then
     check.fail("MG-OPTION", "estimator.perturbed: the baseline 'loo' needs 2 samples and more")
   end
   o.noise:score(tensor.zeros(1)) -- refuses laws without a score
 
-  -- eps [samples, batch..., shape] of a draw.
-  local function epsilon(theta, draw)
-    local shape = theta:shape()
-    table.insert(shape, 1, S)
-    return o.noise:sample({ S, theta:count() / o.solver.n, o.solver.n }, draw):reshape(shape)
-  end
-
   local function forward(saved, theta, context)
     local draw = perturb.draw()
     saved.theta, saved.draw = theta, draw
-    if o.multiplicative then
-      local y = theta * (epsilon(theta, draw) * T - T * T / 2):exp()
-      saved.z = perturb.argmax(o, y, context, draw, 0, true)
-    else
-      saved.z = perturb.argmax(o, theta, context, draw, T)
-    end
+    saved.z = perturb.argmax(o, theta, context, draw, T)
     if o.baseline == "unperturbed" then
       saved.map = o.solver:perturbed_argmax(theta, context, { samples = 1, temperature = 0, draw = draw })
     end
@@ -70,7 +59,7 @@ return function(options)
     local difference, factor = centred(saved)
     local rows, n = saved.theta:count() / o.solver.n, o.solver.n
     local weight = (difference * u):reshape(S, rows, n):sum(3):unsqueeze(3)
-    local eps = epsilon(saved.theta, saved.draw):reshape(S, rows, n)
+    local eps = o.noise:sample({ S, rows, n }, saved.draw)
     local g = (weight * o.noise:score(eps)):mean(1) * (factor / T)
     g = g:reshape(saved.theta:shape())
     if not o.multiplicative then return g end

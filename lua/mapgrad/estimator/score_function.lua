@@ -95,6 +95,9 @@ return function(options)
     baseline = check.optional(check.choice { "none", "loo", "ema", "unperturbed" }),
   })
   o.noise = o.noise or noise.normal()
+  if o.noise:is_factor() then
+    check.fail("MG-OPTION", "estimator.score_function: noise is added here; take estimator.perturbed for factors")
+  end
   o.baseline = o.baseline or (o.samples > 1 and "loo" or "ema")
   if o.baseline == "loo" and o.samples < 2 then
     check.fail("MG-OPTION", "estimator.score_function: the baseline 'loo' needs 2 samples and more")

@@ -5,10 +5,10 @@
 -- Source: Berthet et al. 2020; Dalle et al. 2022 (multiplicative).
 -- @function fenchel_young
 -- @param options.solver          the solver
--- @param options.noise           a noise (default: the normal law)
+-- @param options.noise           a noise (default: the normal law); noise.multiplicative() for factors
 -- @param options.temperature     scale of the noise (default 1)
 -- @param options.samples         draws for each instance (default 1)
--- @param options.multiplicative  true: factors, which keep the signs of theta; noise is left out then
+-- @param options.multiplicative  true: noise.multiplicative(), which keeps the signs of theta
 -- @usage loss.fenchel_young { solver = paths, samples = 10 }(costs(image), path):backward()
 local autograd = require "mapgrad.autograd"
 local check = require "mapgrad.check"
@@ -25,8 +25,7 @@ local function factors(self, theta, draw)
   local o, shape = self.options, theta:shape()
   local _, batch = self.solver:batch_of(theta)
   table.insert(shape, 1, o.samples)
-  local e = noise.normal():sample({ o.samples, batch, self.solver.n }, draw):reshape(shape)
-  return (e * o.temperature - o.temperature ^ 2 / 2):exp()
+  return o.noise:factors({ o.samples, batch, self.solver.n }, draw, o.temperature):reshape(shape)
 end
 
 return require("mapgrad.loss.structured").loss("fenchel_young", rules, function(self, theta, y, context)
@@ -49,8 +48,10 @@ return require("mapgrad.loss.structured").loss("fenchel_young", rules, function(
   end)
   return self:mean_inner(added, z - y)
 end, function(self)
-  if self.options.multiplicative and self.options.noise then
+  local o = self.options
+  if o.multiplicative and o.noise and not o.noise:is_factor() then
     check.fail("MG-OPTION", "loss.fenchel_young: multiplicative noise is normal: leave noise out")
   end
-  self.options.noise = self.options.noise or noise.normal()
+  o.noise = o.noise or (o.multiplicative and noise.multiplicative or noise.normal)()
+  o.multiplicative = o.noise:is_factor()
 end)
