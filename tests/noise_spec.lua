@@ -78,8 +78,8 @@ end
 
 local DRAW = { seed = 11, stream = "noise", index = 3 }
 
--- Kolmogorov, Smirnov: P(sqrt(n) D > 2.23) < 1e-4 for n = DRAWS, less where only some entries are looked at (each cdf of
--- sum_of_gamma is an integral).
+-- Kolmogorov, Smirnov: P(sqrt(n) D > 2.23) < 1e-4 for n = DRAWS, less where only 125 of the sorted entries are looked
+-- at (each cdf of sum_of_gamma is an integral).
 local function assert_cdf(law, settings)
   local n = DRAWS
   local x, step = law:sample({ 1, 1, n }, DRAW):reshape(n):sort(1), settings.k and n / 125 or 1
@@ -122,7 +122,7 @@ end
 local NO_SCORE = { uniform = "its density jumps", exponential = "its density jumps", sum_of_gamma = "singular" }
 
 local function assert_functions(law, name)
-  local p = { 0.01, 0.1, 0.25, 0.4, 0.55, 0.7, 0.9, 0.99 }
+  local p = { 0.01, 0.1, 0.25, 0.4, 0.5, 0.7, 0.9, 0.99 } -- the middle: where the laplace density has a corner
   local x = law:quantile(tensor(p))
   support.near(p, law:cdf(x), support.is_double and 1e-11 or 1e-5)
   support.near(x, law:quantile(law:cdf(x)), support.is_double and 1e-9 or 1e-4)
@@ -303,7 +303,9 @@ describe("the law", function()
   end)
 
   it("of tabled sum_of_gamma is the exact quantile function of its uniforms", function()
-    for _, case in ipairs { { k = 1 }, { k = 10 }, { k = 50 }, { k = 3, terms = 40 }, { k = 200, terms = 4, tau = 50 } } do
+    for _, case in ipairs {
+      { k = 1 }, { k = 10 }, { k = 50 }, { k = 3, terms = 40 }, { k = 200, terms = 4, tau = 50 },
+    } do
       local exact = noise.sum_of_gamma(case)
       case.tabled = true
       local u = (noise.uniform():sample({ 1, 1, 500 }, DRAW) + 1) / 2

@@ -51,7 +51,7 @@ static double complex log_phi(const gamma_sum *s, double complex p) {
   return -s->a * (log_size + I * (atan2(im, re) + 2 * 3.14159265358979323846 * turns));
 }
 
-/* What is integrated, at p = start + q. */
+/* What is wanted at y: log F, log (1 - F), log density. */
 typedef enum part { LOWER, UPPER, DENSITY } part;
 
 static double complex complex_expm1(double complex z) {
@@ -59,8 +59,8 @@ static double complex complex_expm1(double complex z) {
   return e - 2 * half * half * (e + 1) + I * ((e + 1) * sin(cimag(z)));
 }
 
-static double complex transform(const gamma_sum *s, part what, double complex p) {
-  double complex l = log_phi(s, p);
+/* What is integrated at p, from l = log phi(p). */
+static double complex transform(part what, double complex p, double complex l) {
   if (what == DENSITY) return cexp(l);
   return what == LOWER ? cexp(l) / p : -complex_expm1(l) / p;
 }
@@ -71,23 +71,26 @@ static int nodes_for(const gamma_sum *s) {
   return nodes < MOST_NODES ? (int)nodes : MOST_NODES;
 }
 
-/* The inverse transform at y > 0, and its logarithm: -infinity if it is not positive. */
-static double log_inverse(const gamma_sum *s, part what, double y) {
+/* The logarithm of the inverse transform at y > 0: -infinity if that is not positive. density, if not NULL: that of y, by
+ * the same nodes. */
+static double log_inverse(const gamma_sum *s, part what, double y, double *density) {
   const double pi = 3.14159265358979323846;
   const double start = what == LOWER || (what == DENSITY && y < 1) ? 0 : -1;
   const int nodes = nodes_for(s), n = 2 * nodes; /* those in the upper half-plane */
-  double sum = 0, largest = -INFINITY;
+  double sum = 0, slopes = 0, largest = -INFINITY;
   double complex exponents[MOST_NODES], weights[MOST_NODES];
   for (int j = 0; j < nodes; j++) {
     double angle = (2 * j + 1) * pi / n, cot = 1 / tan(0.6407 * angle), csc = 1 / sin(0.6407 * angle);
     double complex z = n * (0.5017 * angle * cot - 0.6122 + I * 0.2645 * angle);
     double complex slope = 0.5017 * cot - 0.5017 * 0.6407 * angle * csc * csc + I * 0.2645;
-    double complex value = transform(s, what, start + z / y);
-    exponents[j] = z + clog(value);
+    double complex p = start + z / y, l = log_phi(s, p);
+    exponents[j] = z + clog(transform(what, p, l));
     weights[j] = slope / I;
+    if (density) slopes += creal(cexp(z + l) * weights[j]);
     largest = fmax(largest, creal(exponents[j]));
   }
   for (int j = 0; j < nodes; j++) sum += creal(cexp(exponents[j] - largest) * weights[j]);
+  if (density) *density = 2 * slopes / y * exp(start * y);
   return sum > 0 ? log(2 * sum / y) + largest + start * y : -INFINITY;
 }
 
@@ -100,18 +103,19 @@ static double log_rates(const gamma_sum *s) {
   return sum;
 }
 
-/* log F(y) or log (1 - F(y)), y = exp(log_y). */
-static double log_part(const gamma_sum *s, part what, double log_y) {
+/* log F(y) or log (1 - F(y)), y = exp(log_y); density may be NULL. */
+static double log_part(const gamma_sum *s, part what, double log_y, double *density) {
   double y = exp(log_y), shape = s->a * s->terms;
-  if (y > tiny(s)) return fmin(log_inverse(s, what, y), 0);
+  if (y > tiny(s)) return fmin(log_inverse(s, what, y, density), 0);
   double log_lower = s->a * log_rates(s) + shape * log_y - lgamma(shape + 1);
+  if (density) *density = shape * exp(log_lower - log_y);
   return what == LOWER ? log_lower : log1p(-exp(log_lower));
 }
 
 /* log of the density of y. */
 static double log_density(const gamma_sum *s, double log_y) {
   double y = exp(log_y), shape = s->a * s->terms;
-  if (y > tiny(s)) return log_inverse(s, DENSITY, y);
+  if (y > tiny(s)) return log_inverse(s, DENSITY, y, NULL);
   return s->a * log_rates(s) + (shape - 1) * log_y - lgamma(shape);
 }
 
@@ -119,11 +123,11 @@ static double log_density(const gamma_sum *s, double log_y) {
 static double solve(const gamma_sum *s, part what, double log_p, double start) {
   double low = -INFINITY, high = INFINITY, at = start;
   for (int i = 0; i < 100; i++) {
-    double value = log_part(s, what, at), wrong = value - log_p;
+    double density, value = log_part(s, what, at, &density), wrong = value - log_p;
     int is_high = what == LOWER ? wrong > 0 : wrong < 0;
     if (is_high) high = at;
     else low = at;
-    double slope = exp(log_density(s, at) + at - value); /* of log p over log y, but for its sign */
+    double slope = density * exp(at - value); /* of log p over log y, but for its sign */
     double next = at - (what == LOWER ? wrong : -wrong) / slope;
     if (fabs(wrong) < 1e-9 || fabs(next - at) < 1e-14 * (1 + fabs(at))) /* what is left is rounding */
       return isfinite(next) ? next : at;
@@ -157,8 +161,8 @@ double gamma_cdf(const mg_noise *noise, double x) {
   if (is_too_long(&s)) return NAN;
   if (!(y > 0)) return 0;
   if (isinf(y)) return 1;
-  double lower = log_part(&s, LOWER, log(y));
-  return lower < -0.1 ? exp(lower) : -expm1(log_part(&s, UPPER, log(y)));
+  double lower = log_part(&s, LOWER, log(y), NULL);
+  return lower < -0.1 ? exp(lower) : -expm1(log_part(&s, UPPER, log(y), NULL));
 }
 
 double gamma_quantile(const mg_noise *noise, double p) {
