@@ -263,6 +263,45 @@ function run.matching()
   end, check)
 end
 
+-- A layer's forward and backward pass alone, as the peers' imle_grid, imle_topk and bb_grid. variant: the number of
+-- samples, with "t" behind it for tabled noise.
+local function layer_entry(workload, layer, x, samples)
+  local shape = x:shape()
+  table.insert(shape, 1, samples)
+  local dy = common.input(31, shape, function(u) return 2 * u - 1 end)
+  x:watch()
+  common.run({ workload = workload, n = n, batch = batch, variant = variant or "1" }, function()
+    tensor.scope(function()
+      x.grad = nil
+      layer(x):backward(dy)
+    end)
+  end)
+end
+
+local function imle(solver, k, samples, is_tabled)
+  return mg.estimator.imle { solver = solver, samples = samples, target = mg.target.fixed { lambda = 10 },
+    noise = mg.noise.sum_of_gamma { k = k, terms = 10, tabled = is_tabled } }
+end
+
+function run.imle_grid()
+  local samples, is_tabled = tonumber((variant or "1"):match "%d+"), (variant or ""):match "t" ~= nil
+  local x = common.input(1, { batch, n, n }, function(u) return 0.5 + 9.5 * u end)
+  local s = mg.solver.grid_path { rows = n, cols = n }
+  layer_entry("imle_grid", imle(s, 2 * n, samples, is_tabled), x, samples)
+end
+
+function run.imle_topk()
+  local samples, is_tabled = tonumber((variant or "1"):match "%d+"), (variant or ""):match "t" ~= nil
+  local x = common.input(2, { batch, n }, function(u) return 2 * u - 1 end)
+  layer_entry("imle_topk", imle(mg.solver.top_k { n = n, k = 10 }, 10, samples, is_tabled), x, samples)
+end
+
+function run.bb_grid()
+  local x = common.input(1, { batch, n, n }, function(u) return 0.5 + 9.5 * u end)
+  layer_entry("bb_grid", mg.estimator.blackbox { solver = mg.solver.grid_path { rows = n, cols = n }, lambda = 20 }, x,
+    1)
+end
+
 function run.chain()
   variant = variant or "fwdbwd"
   local x = common.input(14, { n }, function(u) return u end)

@@ -113,6 +113,17 @@ luajit matching 400 70 1
 luajit matching 64 1 1 complete
 luajit matching 256 1 1 complete
 luajit matching 400 1 1 complete
+luajit imle_grid 12 70 1 1
+luajit imle_grid 12 70 1 1t
+luajit imle_grid 12 70 1 10
+luajit imle_grid 12 70 1 10t
+luajit imle_topk 100 100 1 1
+luajit imle_topk 100 100 1 1t
+luajit imle_topk 100 100 1 10
+luajit imle_topk 100 100 1 10t
+luajit imle_topk 100 100 1 100
+luajit bb_grid 12 70 1
+luajit bb_grid 30 70 1
 lua5.4 chain 10 1 1
 luajit chain 10 1 1
 lua5.4 chain 10 1 1 nograd
