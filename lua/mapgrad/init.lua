@@ -5,8 +5,8 @@ local check = require "mapgrad.check"
 local core = require "mapgrad.real"
 
 local PARTS = {
-  "autograd", "checkpoint", "data", "distribution", "estimator", "experiment", "ffi", "help", "loss", "metric", "nn",
-  "noise", "optim", "plot", "progress", "random", "solver", "target", "tensor",
+  "autograd", "checkpoint", "data", "diagnose", "distribution", "estimator", "experiment", "ffi", "help", "loss",
+  "metric", "nn", "noise", "optim", "plot", "progress", "random", "solver", "target", "tensor",
 }
 
 local info = core.info()

@@ -265,12 +265,12 @@ end
 
 -- A layer's forward and backward pass alone, as the peers' imle_grid, imle_topk and bb_grid. variant: the number of
 -- samples, with "t" behind it for tabled noise.
-local function layer_entry(workload, layer, x, samples)
+local function layer_entry(name, layer, x, samples)
   local shape = x:shape()
   table.insert(shape, 1, samples)
   local dy = common.input(31, shape, function(u) return 2 * u - 1 end)
   x:watch()
-  common.run({ workload = workload, n = n, batch = batch, variant = variant or "1" }, function()
+  common.run({ workload = name, n = n, batch = batch, variant = variant or "1" }, function()
     tensor.scope(function()
       x.grad = nil
       layer(x):backward(dy)
