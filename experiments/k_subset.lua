@@ -1,7 +1,7 @@
 -- Gradients through the 5 best of 10: every estimator against the exact gradient, and how fast three of them descend.
 --
 -- The toy of Niepert, Minervini, Franceschi 2021: minimise E |z - b|^2 over the 252 subsets under the exponential
--- family. First a table for gradients of about 1, 10 and 100 solver calls (or samples); then the optimality gap of I-MLE,
+-- family. First a table for gradients of about 1, 10 and 100 solver calls (or samples); then the gaps of I-MLE,
 -- straight-through and the score function at some steps, mean and deviation over the runs.
 local mg = require "mapgrad"
 local diagnose, estimator, noise, target, tensor = mg.diagnose, mg.estimator, mg.noise, mg.target, mg.tensor

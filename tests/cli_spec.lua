@@ -279,7 +279,7 @@ describe("mapgrad", function()
       local _, count = result.out:gsub("top_k{n=, k=, least=}: the k largest of n entries", "")
       assert.equal(2, count)
       assert.is_truthy(result.out:find("tensor.full(shape, value): ", 1, true))
-      assert.is_truthy(result.out:find("gumbel{}: ", 1, true))
+      assert.is_truthy(result.out:find("gumbel{location=, scale=, antithetic=}: ", 1, true))
     end)
 
     it("says when a name is unknown to ?", function()

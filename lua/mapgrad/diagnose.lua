@@ -62,7 +62,7 @@ function diagnose.exact(solver, theta, f, options)
   return gradient:reshape(solver.shape), mean:item()
 end
 
---- The gradient of E[loss(z(theta + temperature noise))], by the score function with the leave-one-out baseline and many
+--- The gradient of E[loss(z(theta + temperature noise))], by the score function with leave-one-out and many
 -- samples: unbiased, with a standard error.
 -- @param solver   any
 -- @param theta    [shape], in the user's sense
@@ -196,7 +196,7 @@ end
 -- @param options.noise        of the perturbed law
 -- @return a list of reports {name, bias = 1 - cosine of the truth and the mean gradient, bias_error, error = mean of
 --   1 - cosine of each gradient, error_error, variance = mean of 1 - cosine with their own mean, norm_ratio, zero_rate,
---   zero_entries, calls of a gradient, gradients, microseconds of one}; it prints as a table, without times. The _error fields are
+--   zero_entries, calls of a gradient, gradients, microseconds of one}; it prints as a table, without times. _error:
 --   standard errors.
 -- @usage print(diagnose.compare { solver = s, theta = theta, loss = f, estimators = {
 --   { "imle", function() return estimator.imle { ... } end } } })
