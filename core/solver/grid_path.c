@@ -338,7 +338,9 @@ const solver_kind solver_grid_path = {
              .shape = "rows cols",
              .doc = "the cheapest path through a grid whose cells cost, from the top left to the bottom "
                     "right or as the context says; both ends are paid. costs [rows, cols] -> z "
-                    "[rows, cols], 1 on the path. Costs from 0; inf is an obstacle. Ties: back from the "
+                    "[rows, cols], 1 on the path. Costs from 0; inf is an obstacle. Costs add up in the build's "
+                    "reals: what differs by less than their rounding is a tie, and a path of more than the "
+                    "largest real counts as none. Ties: back from the "
                     "goal, to the predecessor of smallest index. O(c log c) for c cells (Dijkstra 1959; "
                     "O(c) with buckets, Dial 1969, where costs are of like size). is_feasible searches "
                     "for a path over all marked cells, less than a second, and else says no.",

@@ -296,12 +296,18 @@ static mg_status solve_chunk(void *job, int64_t first, int64_t last) {
   return status;
 }
 
+/* Fewer rows where they are long, so that interrupts are met between chunks. */
+static int64_t rows_of_chunk(const mg_solver *s) {
+  int64_t fit = (1 << 18) / s->n + 1;
+  return fit < s->kind->rows_at_once ? fit : s->kind->rows_at_once;
+}
+
 mg_status mg_solver_solve(const mg_solver *s, const mg_real *theta, const mg_context *context,
                           int contexts, mg_real *z, mg_answer *answers, double *warm,
                           mg_report *report, int64_t count) {
   batch b = {.s = s, .theta = theta, .z = z, .answers = answers, .warm = warm, .count = count};
   mg_status status = solver_contexts(s, context, contexts, b.contexts);
-  if (status == MG_OK) status = parallel_for(count, s->kind->rows_at_once, solve_chunk, &b);
+  if (status == MG_OK) status = parallel_for(count, rows_of_chunk(s), solve_chunk, &b);
   if (status == MG_OK && !answers) status = solver_gaps_failure(s, &b.gaps);
   if (status == MG_OK && report) {
     report->solves += count;
