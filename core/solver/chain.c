@@ -2,6 +2,8 @@
  *
  * best[t][a] is the most that positions t and after give from state a on; filled from the end (Viterbi
  * 1967), so that the sequence is read off from its start, the smallest state first. Sums in double. */
+#pragma GCC diagnostic ignored "-Wpsabi" /* inlined: no vector crosses a call */
+
 #include <inttypes.h>
 #include <math.h>
 #include <string.h>
