@@ -830,6 +830,19 @@ describe("a layer", function()
     end
   end)
 
+  it("has no margin at evaluation, whatever it answers", function()
+    local s, x = solver.top_k { n = 4, k = 2 }, tensor { { 4, 3, 2, 1 } }
+    for _, mode in ipairs { "map", "mean", "samples" } do
+      for _, kind in ipairs { "informed", "noise" } do
+        local layer = estimator.straight_through { solver = s, margin = 100, margin_kind = kind, evaluation = mode }
+        assert.same({ 1, 1, 0, 0 }, layer:evaluate(x):to_list())
+        if kind == "informed" then
+          assert.same({ 0, 0, 1, 1 }, layer(x, { label = tensor { { 1, 1, 0, 0 } } }):to_list())
+        end
+      end
+    end
+  end)
+
   it("names the instance, whatever the sample, of a gradient that is NaN", function()
     for _, threads in ipairs { 1, 2 } do
       local before = core.threads()

@@ -178,6 +178,16 @@ describe("the score function with noise", function()
     near(losses:mean(), l, EXACT)
   end)
 
+  it("trains with a margin, as other layers do", function()
+    local s, seen = solver.top_k { n = 4, k = 2 }, nil
+    local layer = estimator.score_function { solver = s, margin = 100, temperature = 0.01 }
+    layer:loss(tensor { { 4, 3, 2, 1 } }, function(z)
+      seen = z:to_list()
+      return z:sum(-1)
+    end, { label = tensor { { 1, 1, 0, 0 } } })
+    assert.same({ 0, 0, 1, 1 }, seen)
+  end)
+
   it("lets the gradient of parameters in the loss through", function()
     random.seed(55)
     local weight = tensor { 1, 2, 3 }:watch()

@@ -71,10 +71,8 @@ end
 -- layer:loss
 local function loss(self, x, f, context)
   check.value("estimator.score_function: loss: f", f, check.callable())
-  x = tensor.of(x, self.name)
-  self.solver:batch_of(x, self.name)
-  self.solver:expect_context(context)
-  local theta, o = self:scores(x), self.options
+  local o, theta = self.options, nil
+  theta, context = self:inputs(x, context)
   local constant, rows = theta:detach(), theta:count() / self.solver.n
   local z, scores = autograd.pause(draw_samples, o, constant, context)
   local losses = check.value("estimator.score_function: what f answers", f(z), check.tensor)
