@@ -783,6 +783,13 @@ describe("targets", function()
     end
   end)
 
+  it("keep them without theta and with an adaptive step too", function()
+    local layer = estimator.aimle { solver = solver.top_k { n = 3, k = 1 }, noise = "none",
+      target = target.adaptive { alpha = 0 } }
+    local g = gradient(layer, tensor { { 1, 2, -math.huge } }, tensor { { { 1, 2, -3 } } })
+    assert.equal(0, g[1][3])
+  end)
+
   it("refuse what makes no sense", function()
     assert.has_error_matching(function() target.fixed {} end, "estimator_spec.*option 'lambda' is missing")
     assert.has_error_matching(function() target.fixed { lambda = -1 } end, "expected a number from 0, got %-1")

@@ -71,17 +71,16 @@ end
 -- layer:loss
 local function loss(self, x, f, context)
   check.value("estimator.score_function: loss: f", f, check.callable())
-  local o, theta = self.options, nil
-  theta, context = self:inputs(x, context)
-  local constant, rows = theta:detach(), theta:count() / self.solver.n
-  local z, scores = autograd.pause(draw_samples, o, constant, context)
+  local theta, own = self:inputs(x, context)
+  local o, constant, rows = self.options, theta:detach(), theta:count() / self.solver.n
+  local z, scores = autograd.pause(draw_samples, o, constant, own)
   local losses = check.value("estimator.score_function: what f answers", f(z), check.tensor)
   if losses:count() ~= o.samples * rows then
     check.fail("MG-SHAPE", "estimator.score_function: f answers %d losses, expected one for each of %d samples of %d"
       .. " instances", losses:count(), o.samples, rows)
   end
   local gradient = autograd.pause(function()
-    local weights = advantages(self, losses, constant, context, f, rows)
+    local weights = advantages(self, losses, constant, own, f, rows)
     return ((weights * scores()):mean(1) * (1 / rows)):reshape(theta:shape())
   end)
   return losses:mean() + carrier(theta, gradient)
