@@ -12,8 +12,6 @@ enum { NUMBERS = MOST_TRIES + 1 };
 
 #ifdef MG_DOUBLE
 
-INLINED double exponential_of(uint32_t word) { return -log((word + 0.5) * 0x1p-32); }
-
 /* t - t^2 / 2 + t^3 / 3 - log(1 + t), at least 0; infinite for t <= -1 */
 INLINED double fourth_order(double t) {
   double y = t - t * t * (0.5 - t * (1.0 / 3)) - log1p(t);
@@ -47,7 +45,7 @@ typedef struct tries {
  * factor exp(-that / shape). The first word of a block is not used. */
 static void gamma_try(int is_small, tries *g, int n) {
   mg_real t[BATCH], over[BATCH];
-  for (int i = 0; i < n; i++) t[i] = square_radius_of(g->words[1][i]);
+  for (int i = 0; i < n; i++) t[i] = radius_of(g->words[1][i]);
   for (int i = 0; i < n; i++) {
     mg_real unused;
     turn_by(t[i], g->words[2][i], &t[i], &unused);
