@@ -162,8 +162,7 @@ INLINED float exponential_of(uint32_t word) {
 }
 
 /* Two independent normal numbers as a point of the plane (Box, Muller 1958). Their distance from 0:
- * sqrt(-2 log u), u = (m + 1/2) / 2^31, m the upper 31 bits of a word; 0 where u rounds to 1. The last bit is
- * the sign. */
+ * sqrt(-2 log u), u = (m + 1/2) / 2^31, m the upper 31 bits of a word; 0 where u rounds to 1. */
 INLINED float radius_of(uint32_t word) {
   const uint32_t root = 0x3F3504F3u;
   uint32_t bits = float_bits((float)(int32_t)(word >> 1) + 0.5F) - (root + (31u << 23));
@@ -174,19 +173,20 @@ INLINED float radius_of(uint32_t word) {
   float b = fmaf(fmaf(2.0213778671e-1F, z, 3.4501666032e-1F), z, 4.9939817607e-1F);
   a = fmaf(a, z, -1.9999998906F);
   b = fmaf(b, z, 1.0000073026F);
-  float square = fmaf(k, -1.38629436F, fmaf(b, f, a) * f);
-  return float_of_bits(float_bits(sqrtf(square)) ^ word << 31);
+  return sqrtf(fmaf(k, -1.38629436F, fmaf(b, f, a) * f));
 }
 
-/* The point: an angle x in -pi/4..pi/4 from 31 bits of a word, whose first one mirrors it to pi/4..3 pi/4. */
+/* The point: an angle x in -pi/4..pi/4 from 30 bits of a word, whose first two turn it to a quarter of the
+ * circle. */
 INLINED void turn_by(float radius, uint32_t word, float *first, float *second) {
-  float x = (float)(int32_t)(word << 1) * (float)(0.78539816339744830962 * 0x1p-31);
+  float x = (float)(int32_t)(word << 2 | 2) * (float)(1.57079632679489661923 * 0x1p-32);
+  radius = float_of_bits(float_bits(radius) ^ (word & 0x80000000u));
   float z = x * x;
   float s = fmaf(fmaf(-1.9515295891e-4F, z, 8.3321608736e-3F), z, -1.6666654611e-1F);
   float c = fmaf(fmaf(-1.35794e-3F, z, 4.165442e-2F), z, -4.9999842e-1F);
   s = fmaf(s, z, 1) * (radius * x);
   c = fmaf(c, z, 1) * radius;
-  int swaps = (int32_t)word < 0;
+  int swaps = (int32_t)(word << 1) < 0;
   *first = swaps ? s : c;
   *second = swaps ? c : s;
 }
