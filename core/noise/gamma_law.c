@@ -119,7 +119,10 @@ static double log_density(const gamma_sum *s, double log_y) {
   return s->a * log_rates(s) + (shape - 1) * log_y - lgamma(shape);
 }
 
-/* log y with F or 1 - F = exp(log_p), from a start: Newton's method for log p over log y, in a bracket. */
+static const double MOST_UP = 2;
+
+/* log y with F or 1 - F = exp(log_p), from a start: Newton's method for log p over log y, in a bracket. Far in the other
+ * tail log p is flat and the way up would be endless: a step is MOST_UP at most. */
 static double solve(const gamma_sum *s, part what, double log_p, double start) {
   double low = -INFINITY, high = INFINITY, at = start;
   for (int i = 0; i < 100; i++) {
@@ -127,8 +130,9 @@ static double solve(const gamma_sum *s, part what, double log_p, double start) {
     int is_high = what == LOWER ? wrong > 0 : wrong < 0;
     if (is_high) high = at;
     else low = at;
-    double slope = density * exp(at - value); /* of log p over log y, but for its sign */
-    double next = at - (what == LOWER ? wrong : -wrong) / slope;
+    double slope = density * exp(at - value); /* of log p over log y, but for its sign; infinite: no step */
+    double next = isinf(slope) ? NAN : at - (what == LOWER ? wrong : -wrong) / slope;
+    if (next > at + MOST_UP) next = at + MOST_UP;
     if (fabs(wrong) < 1e-9 || fabs(next - at) < 1e-14 * (1 + fabs(at))) /* what is left is rounding */
       return isfinite(next) ? next : at;
     if (!(next > low && next < high)) next = (low + high) / 2;
