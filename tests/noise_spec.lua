@@ -310,6 +310,16 @@ describe("the law", function()
     end
   end)
 
+  it("of sum_of_gamma is NaN, and not tabled, where k is too small to invert its transform", function()
+    local law = noise.sum_of_gamma { k = 0.01 }
+    for _, name in ipairs { "cdf", "log_density", "quantile" } do
+      local value = law[name](law, tensor { 0.5 }):item()
+      assert(value ~= value, name)
+    end
+    support.assert_fails("MG-ARGUMENT", "k = 0.01, expected at least 0.05 of a tabled law", noise.sum_of_gamma,
+      { k = 0.01, tabled = true })
+  end)
+
   it("of tabled sum_of_gamma is the exact quantile function of its uniforms", function()
     for _, case in ipairs {
       { k = 1 }, { k = 10 }, { k = 50 }, { k = 3, terms = 40 }, { k = 200, terms = 4, tau = 50 },
