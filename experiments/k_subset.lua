@@ -56,12 +56,18 @@ end
 local function tables(o, record)
   for _, calls in ipairs { 1, 10, 100 } do
     local reports = diagnose.compare { solver = top, theta = START, loss = loss, calls = o.budget,
-      estimators = estimators(calls) }
+      estimators = estimators(calls), samples = o.samples }
     print(("\n%d solver calls or samples a gradient, %d in all"):format(calls, o.budget))
     print(tostring(reports))
     for _, r in ipairs(reports) do
-      record { estimator = r.name, wanted_calls = calls, calls = r.calls, bias = r.bias, error = r.error,
-        variance = r.variance, norm_ratio = r.norm_ratio, zero_rate = r.zero_rate }
+      for _, name in ipairs { "family", "perturbed" } do
+        local m = r[name]
+        if m then
+          record { estimator = r.name, law = name, wanted_calls = calls, calls = r.calls, gradients = r.gradients,
+            bias = m.bias, bias_low = m.interval.bias[1], bias_high = m.interval.bias[2], error = m.error,
+            variance = m.variance, norm_ratio = m.norm_ratio, call_error = m.call_error, zero_rate = r.zero_rate }
+        end
+      end
     end
   end
 end
@@ -132,6 +138,7 @@ return mg.experiment {
   title = "gradients through the 5 best of 10",
   options = {
     { name = "budget", form = "count", default = 2000, help = "solver calls for each estimator of a table" },
+    { name = "samples", form = "count", default = 20000, help = "of each of 20 rounds of the perturbed truths" },
     { name = "runs", form = "count", default = 100, help = "repetitions of each descent" },
     { name = "steps", form = "count", default = 499, help = "steps of a descent, at most" },
   },

@@ -46,11 +46,12 @@ local lua_floors = {
   { "data", { "autograd", "tensor", "random", "solver", "data.make" } }, -- labels are a solver's answers
   { "data.make", { "autograd", "tensor", "random", "solver", "noise", "data" } },
   { "metric", { "autograd", "tensor", "random", "solver", "noise" } },
-  { "diagnose",
-    { "autograd", "tensor", "random", "solver", "noise", "distribution", "target", "estimator", "loss" } },
   { "checkpoint", { "tensor", "random", "data" } },
   { "progress", {} }, { "failure", {} }, { "inspect", {} },
   { "plot", { "tensor", "data", "progress" } },
+  { "diagnose",
+    { "autograd", "tensor", "random", "solver", "noise", "distribution", "target", "estimator", "loss", "progress",
+      "plot" } },
   { "experiment", { "autograd", "tensor", "random", "progress", "plot", "failure" } },
   { "init", { "autograd" } }, -- loads every other part when it is first used
   { "help", { "init", "inspect" } },
