@@ -80,9 +80,9 @@ end
 -- @param options.progress     false: no bar; it is shown on terminals only (default true)
 -- @param options.plot         name of a picture, "x.svg" or "x.png"
 -- @return a list of {name, family = {numbers, interval = {bias = {low, high}, ...}}, perturbed = the same, zero_rate,
---   zero_entries, calls of a gradient, gradients, microseconds of one}; the numbers of family (of perturbed, if truth is
---   that) also beside the name. It prints as a table, without times; report:plot { file = } draws variance over bias.
---   A message, if there was no picture.
+--   zero_entries, calls of a gradient, gradients, microseconds of one}; the numbers of family (of perturbed, if truth
+--   is that) also beside the name. It prints as a table, without times; report:plot { file = } draws variance over
+--   bias. A message, if there was no picture.
 -- @usage print(diagnose.compare { solver = s, theta = theta, loss = f, estimators = {
 --   { "imle", function() return estimator.imle { ... } end } } })
 function diagnose.compare(options)

@@ -10,11 +10,12 @@
 -- @param options.noise           a noise that has a score (default: normal); noise.multiplicative() for factors
 -- @param options.temperature     T, above 0 (default 1)
 -- @param options.samples         draws for each instance (default 1)
--- @param options.baseline        "none"; "loo", the mean of the other samples (default from 2 samples on);
---   "unperturbed", z(theta) (default for one)
+-- @param options.baseline        "none"; "loo", the mean of the other samples (default from 2 samples on), of
+--   antithetic noise of the other pairs (default from 4 on); "unperturbed", z(theta) (default for fewer)
 -- @param options.multiplicative  true: noise.multiplicative() (default false)
 -- @param options.evaluation      "map" (default), "mean", "samples": the same as the mean
 -- @usage estimator.perturbed { solver = solver.top_k { n = 10, k = 3 }, samples = 10 }
+local baseline = require "mapgrad.estimator.baseline"
 local check = require "mapgrad.check"
 local layer = require "mapgrad.estimator.layer"
 local noise = require "mapgrad.noise"
@@ -33,10 +34,7 @@ return function(options)
   end
   o.noise = o.noise or (o.multiplicative and noise.multiplicative or noise.normal)()
   o.multiplicative = o.noise:is_factor()
-  o.baseline = o.baseline or (S > 1 and "loo" or "unperturbed")
-  if o.baseline == "loo" and S < 2 then
-    check.fail("MG-OPTION", "estimator.perturbed: the baseline 'loo' needs 2 samples and more")
-  end
+  baseline.complete("estimator.perturbed", o, "unperturbed")
   o.noise:score(tensor.zeros(1)) -- refuses laws without a score
 
   local function forward(saved, theta, context)
@@ -51,7 +49,7 @@ return function(options)
 
   -- z_s - b_s, up to the factor that is returned
   local function centred(saved)
-    if o.baseline == "loo" then return saved.z - saved.z:mean(1):unsqueeze(1), S / (S - 1) end
+    if o.baseline == "loo" then return baseline.less_others(o, saved.z) end
     return saved.map and saved.z - saved.map or saved.z, 1
   end
 

@@ -10,13 +10,15 @@
 -- @param options.noise        a noise that has a score (default: normal); without effect with law
 -- @param options.temperature  T, above 0 (default 1)
 -- @param options.samples      draws for each instance (default 1)
--- @param options.baseline     b_s: "none"; "loo", the mean loss of the other samples (default from 2 samples on);
---   "ema", a moving average of past mean losses (default for one); "unperturbed", the loss of z(theta)
+-- @param options.baseline     b_s: "none"; "loo", the mean loss of the other samples (default from 2 samples on), of
+--   antithetic noise of the other pairs (default from 4 on); "ema", a moving average of past mean losses (default for
+--   fewer); "unperturbed", the loss of z(theta)
 -- @param options.decay        of the moving average (default 0.99)
 -- @param options.law          a law of mapgrad.distribution over the solver's set: exact samples instead of noise
 -- @usage local layer = estimator.score_function { solver = solver.top_k { n = 10, k = 3 }, samples = 10 }
 -- layer:loss(x, function(z) return (z - label):square():sum(-1) end):backward()
 local autograd = require "mapgrad.autograd"
+local baseline = require "mapgrad.estimator.baseline"
 local check = require "mapgrad.check"
 local exact = require "mapgrad.estimator.exact"
 local layer = require "mapgrad.estimator.layer"
@@ -55,7 +57,7 @@ local function advantages(self, losses, theta, context, f, rows)
   local l = losses:detach():reshape(S, rows)
   local b
   if o.baseline == "loo" then
-    b = (l:sum(1):unsqueeze(1) - l) * (1 / (S - 1))
+    b = baseline.others(o, l)
   elseif o.baseline == "unperturbed" then
     local z = self.solver:perturbed_argmax(theta, context, { samples = 1, temperature = 0, draw = perturb.draw() })
     b = f(z):detach():reshape(1, rows)
@@ -98,10 +100,7 @@ return function(options)
   if o.noise:is_factor() then
     check.fail("MG-OPTION", "estimator.score_function: noise is added here; take estimator.perturbed for factors")
   end
-  o.baseline = o.baseline or (o.samples > 1 and "loo" or "ema")
-  if o.baseline == "loo" and o.samples < 2 then
-    check.fail("MG-OPTION", "estimator.score_function: the baseline 'loo' needs 2 samples and more")
-  end
+  baseline.complete("estimator.score_function", o, "ema")
   if o.law then exact.expect("estimator.score_function", o.law, o.solver) end
   if not o.law then o.noise:score(tensor.zeros(1)) end -- refuses laws without a score
 
