@@ -45,6 +45,9 @@ local function estimators(calls)
     { "subset (SIMPLE)", function() return estimator.subset { law = law, samples = calls } end },
     { "relaxed_top_k", function() return estimator.relaxed_top_k { k = K, samples = calls } end },
     { "sparsemap", function() return estimator.sparsemap { solver = top } end },
+    { "frank_wolfe entropy", function()
+      return estimator.frank_wolfe { solver = top, regulariser = "entropy" }
+    end },
   }
   if calls < 3 then
     list[#list + 1] = { "blackbox", function() return estimator.blackbox { solver = top, lambda = 2 } end }
