@@ -133,8 +133,9 @@ describe("estimator.frank_wolfe", function()
     local edges = { { 1, 2 }, { 1, 3 }, { 1, 4 }, { 2, 3 }, { 2, 4 }, { 3, 4 } }
     assert_differences(estimator.frank_wolfe { solver = solver.top_k { n = 5, k = 2 }, regulariser = "entropy",
       temperature = 0.8, tolerance = 1e-12 }, tensor.normal(2, 5), tensor.normal(1, 2, 5))
-    assert_differences(estimator.frank_wolfe { solver = solver.spanning_tree { nodes = 4, edges = edges }, regulariser = "entropy",
-      temperature = 0.8, tolerance = 1e-12 }, tensor.normal(2, 6), tensor.normal(1, 2, 6))
+    local trees = solver.spanning_tree { nodes = 4, edges = edges }
+    assert_differences(estimator.frank_wolfe { solver = trees, regulariser = "entropy", temperature = 0.8,
+      tolerance = 1e-12 }, tensor.normal(2, 6), tensor.normal(1, 2, 6))
     assert_differences(estimator.frank_wolfe { solver = solver.grid_path { rows = 2, cols = 3 }, temperature = 0.5,
       tolerance = 1e-12 }, tensor.uniform(2, 2, 3) + 0.5, tensor.normal(1, 2, 2, 3))
   end)
