@@ -83,7 +83,7 @@ end
 -- Central differences of width 0.2 temperature with common noise.
 local function difference_round(name, o, x, what, samples)
   local n, sign, draw, h = o.solver.n, truth.sign(o.solver), random.draw "noise", 0.1 * o.temperature
-  samples = math.max(100, math.floor(samples / (2 * n)))
+  samples = math.max(20, math.floor(samples / (2 * n)))
   local theta, gradient = (x * sign):to_list(), {}
   local function mean(i, step)
     local kept = theta[i]
