@@ -212,7 +212,8 @@ describe("diagnose.compare", function()
     assert(row.family.deviation < 4.5 and row.perturbed.deviation < 4.5)
     near({ row.family.norm_ratio }, { row.perturbed.norm_ratio }, 0.1)
     assert.equal(row.family.bias, row.bias)
-    assert.matches("perturb-and-MAP law of gumbel {} at temperature 0.7 (score function)", tostring(reports), 1, true)
+    assert.matches("perturb-and-MAP law of gumbel {} at temperature 0.7 (score function, standard error",
+      tostring(reports), 1, true)
   end)
 
   it("takes the truth of each layer's own noise", function()
@@ -228,8 +229,8 @@ describe("diagnose.compare", function()
     assert.is_nil(reports[3].perturbed)
     assert.is_nil(reports[1].family)
     assert.equal(reports[1].perturbed.error, reports[1].error)
-    assert.matches("gumbel {} at temperature 1 (score function); normal {} at temperature 0.5", tostring(reports), 1,
-      true)
+    assert.matches("gumbel {} at temperature 1 (score function, ", tostring(reports), 1, true)
+    assert.matches("; normal {} at temperature 0.5", tostring(reports), 1, true)
     assert_fails("MG-OPTION", "needs noise", diagnose.compare, { solver = top, theta = tensor(THETA), loss = loss,
       estimators = {}, truth = "perturbed" })
   end)
@@ -246,7 +247,7 @@ describe("diagnose.compare", function()
       },
     }
     assert(reports[1].perturbed.deviation < 4.5 and reports[1].perturbed.bias < 0.01)
-    assert.matches("(mean solution)", tostring(reports), 1, true)
+    assert.matches("(mean solution, ", tostring(reports), 1, true)
     assert(reports[2].family.bias > reports[1].family.bias)
     assert.same({ 10, 1 }, { reports[1].calls, reports[2].calls })
   end)
@@ -270,6 +271,29 @@ describe("diagnose.compare", function()
       theta = costs, label = costs, estimators = { { "identity", function()
         return estimator.identity { solver = paths, noise = "none" }
       end } } })
+  end)
+
+  it("has a bar on terminals only", function()
+    local core, kept, lines = require "mapgrad.real", io.stderr, {}
+    local is_terminal = core.is_terminal
+    local function compare(answer, extra)
+      core.is_terminal = function() return answer end
+      io.stderr = { write = function(_, ...) -- luacheck: ignore 122
+        for _, text in ipairs { ... } do lines[#lines + 1] = text end
+      end }
+      local options = { solver = top, theta = tensor(THETA), loss = loss, calls = 20, truth = "family", estimators = {
+        { "identity", function() return estimator.identity { solver = top, noise = "none" } end } } }
+      for key, value in pairs(extra or {}) do options[key] = value end
+      local ok, message = pcall(diagnose.compare, options)
+      core.is_terminal, io.stderr = is_terminal, kept -- luacheck: ignore 122
+      assert(ok, message)
+    end
+    compare(false)
+    compare(true, { progress = false })
+    assert.same({}, lines)
+    compare(true)
+    assert.matches("diagnose.compare", table.concat(lines), 1, true)
+    assert.matches("20/20", table.concat(lines), 1, true)
   end)
 
   it("refuses batches, estimators that are none, losses of other counts", function()
@@ -396,6 +420,28 @@ describe("diagnose.layer", function()
       tensor.uniform(10, 4, 4), function(z) return (z * tensor.normal(10, 4, 4)):mean() end)
     assert(report.repaired > 0.1)
     assert.matches("were clipped", report.hint)
+  end)
+end)
+
+describe("experiments/choosing.md", function()
+  local file = assert(io.open "experiments/choosing.md")
+  local text = file:read "*a"
+  file:close()
+
+  it("names every estimator, and specs that exist", function()
+    for _, name in ipairs(getmetatable(estimator).names) do assert.matches("`" .. name, text, 1, true) end
+    local rows = 0
+    for line in text:gmatch "[^\n]+" do
+      local specs = line:match "^| `.*|([ `%w_,]+)|$" or ""
+      if specs:gsub("`[%w_]+`", ""):match "^[ ,]+$" then -- names alone
+        for name in specs:gmatch "`([%w_]+)`" do
+          local spec = assert(io.open(("tests/%s_spec.lua"):format(name)), name)
+          spec:close()
+          rows = rows + 1
+        end
+      end
+    end
+    assert(rows > 30)
   end)
 end)
 

@@ -84,7 +84,12 @@ end
 local function describe_laws(o, laws, family)
   local text, names = {}, {}
   if family then text.family = ("exponential family at temperature %g, by enumeration"):format(o.temperature) end
-  for i, law in ipairs(laws) do names[i] = ("%s (%s)"):format(law.key, law.found.method) end
+  for i, law in ipairs(laws) do
+    local found, sum = law.found, 0
+    for _, square in ipairs(statistics.error_squares(found.rows)) do sum = sum + square end
+    names[i] = ("%s (%s, standard error %.2g of its norm %.3g)"):format(law.key, found.method, math.sqrt(sum),
+      statistics.norm(found.gradient))
+  end
   if #laws > 0 then text.perturbed = "perturb-and-MAP law of " .. table.concat(names, "; ") end
   return text
 end

@@ -108,7 +108,22 @@ function diagnose.curve(options)
   return require "mapgrad.diagnose.compare"(o, name, label, values)
 end
 
---- Looks at a layer on a real problem: see diagnose/layer.lua.
-function diagnose.layer(...) return require "mapgrad.diagnose.layer"(...) end
+--- Looks at a layer, or at a loss over a solver, on a real problem, without enumeration: some draws of its gradient
+-- with new noise, and some with the loss times 1/2 and 2. Where a layer has a fixed step lambda that is the gradient at
+-- lambda / 2 and 2 lambda, because the step is lambda times the gradient of the loss. Adaptive targets and moving
+-- averages go on by the draws made: pass a layer of its own.
+-- @param layer    a layer of an estimator, or a loss over a solver
+-- @param x        [batch..., shape]
+-- @param f        function (z) -> losses, one entry or one each, whose mean is taken, z = layer(x, context); the target
+--   of a loss over a solver
+-- @param options  {context =, rounds = 8 draws of the gradient}
+-- @return {zero_rate = share of instances whose gradient is exactly 0, agreement = mean cosine over instances of the
+--   means of the even and of the odd draws, sensitivity = {{factor, zero_rate, cosine with the gradient at lambda}} or
+--   nil, repaired = share of entries clipped, score_size, upstream_size = mean absolute values, calls and seconds of a
+--   draw, hint = in words}; prints so
+-- @usage print(diagnose.layer(layer, costs, function(z) return (z - label):abs():sum(-1):sum(-1) end))
+function diagnose.layer(layer, x, f, options)
+  return require "mapgrad.diagnose.layer"(layer, x, f, options)
+end
 
 return diagnose
