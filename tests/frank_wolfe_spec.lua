@@ -161,6 +161,28 @@ describe("estimator.frank_wolfe", function()
     assert.same({ 3, 6 }, { layer.open, layer.solves })
   end)
 
+  it("has a duality gap that bounds what is missing", function()
+    random.seed(98)
+    local s, tau = solver.top_k { n = 12, k = 4 }, 0.7
+    local x = tensor.normal(12)
+    local function value(m) return (x * m):sum():item() - tau / 2 * m:square():sum():item() end
+    local best = value(estimator.sparsemap { solver = s, temperature = tau }(x)[1])
+    local layer
+    for _, steps in ipairs { "corrective", "pairwise" } do
+      for iterations = 2, 40, 2 do
+        layer = estimator.frank_wolfe { solver = s, temperature = tau, iterations = iterations, steps = steps }
+        local missing = best - value(layer(x)[1])
+        assert(missing <= layer.gap + 1e-3 * (is_double and 1e-6 or 1))
+      end
+      if steps == "corrective" then assert(layer.gap < (is_double and 1e-9 or 1e-4)) end
+    end
+    assert.equal(math.huge, (function()
+      layer = estimator.frank_wolfe { solver = s, iterations = 1 }
+      layer(x)
+      return layer.gap
+    end)())
+  end)
+
   it("says what is wrong", function()
     local s = solver.top_k { n = 4, k = 2 }
     assert_fails("MG-ARGUMENT", "is not finite", estimator.frank_wolfe { solver = s }, tensor.full({ 4 }, -math.huge))

@@ -9,7 +9,9 @@
 --                its second derivative times v [rows, n] (default: central differences of g)
 -- Backward without solver calls: on the face found, D the differences of its active solutions and H the second
 -- derivative of Omega in m, dtheta = D (D' H D)^-1 D' u. 0 where one solution is active.
--- layer.open counts instances that iterations ended; layer.atoms solutions that had weight in the last call.
+-- layer.open counts instances that iterations ended; layer.atoms solutions that had weight in the last call, layer.gap
+-- the largest duality gap seen there, before the last correction: no m has more than that to gain. A corrective step
+-- costs O(n k^2 + k^3) with k active solutions, beside the solver call.
 -- Source: Frank, Wolfe 1956; Lacoste-Julien, Jaggi 2015 (pairwise steps); Dalle, Baty, Bouvier, Parmentier 2022.
 -- @param options.solver       the solver; scores must be finite
 -- @param options.regulariser  "quadratic" (default), "entropy" or a table
@@ -158,8 +160,9 @@ return function(options)
     if finite ~= 1 then check.fail("MG-ARGUMENT", "estimator.frank_wolfe: a score is not finite") end
     local m, open
     m, saved.sets, open, self.atoms = hull.maximise(o.solver, theta, context, omega, o)
-    self.open, saved.shape = self.open + open, theta:shape()
+    self.open, self.gap, saved.shape = self.open + open, 0, theta:shape()
     for _, set in ipairs(saved.sets) do
+      self.gap = math.max(self.gap, set.gap or math.huge)
       is_checked = is_checked or expect_gradient(omega, set)
     end
     return m:unsqueeze(1)
@@ -172,6 +175,6 @@ return function(options)
   end
 
   self = layer.new("estimator.frank_wolfe", o, forward, backward)
-  self.open, self.atoms = 0, 0
+  self.open, self.atoms, self.gap = 0, 0, 0
   return self
 end

@@ -107,7 +107,7 @@ local function curvature(set, omega)
   local HD = #D > 0 and omega.product(set.m, D, room) or {}
   for i = 1, #D do
     M[i] = {}
-    for j = 1, i do M[i][j] = (dot(D[i], HD[j]) + dot(D[j], HD[i])) / 2 end
+    for j = 1, i do M[i][j] = dot(D[i], HD[j]) end
   end
   return D, M
 end
@@ -139,8 +139,9 @@ local function solve(M, r)
   return y
 end
 
--- A Newton step over the weights; whether there was more to gain than rounding.
-local function newton(set, omega, tolerance)
+-- A Newton step over the weights; whether there was one: not if all active atoms are alike to `enough`, and, with
+-- is_last, there is nothing to gain but rounding.
+local function newton(set, omega, enough, is_last)
   local D, M = curvature(set, omega)
   local q, r = ascent(set, omega, set.m), {}
   local largest = 0
@@ -150,8 +151,8 @@ local function newton(set, omega, tolerance)
   end
   local a = solve(M, r)
   local gain = dot(a, r)
-  local is_small = gain <= 1e-20 * (1 + math.abs(dot(q, set.m))) and largest <= 0.1 * tolerance
-  if gain ~= gain or gain <= 0 or is_small then return false end
+  local is_done = largest <= enough and not (is_last and gain > 1e-20 * (1 + math.abs(dot(q, set.m))))
+  if gain ~= gain or gain <= 0 or is_done then return false end
   local shift, d, most, leaving = { 0 }, {}, math.huge, nil
   for i = 1, #set.m do d[i] = 0 end
   for j = 1, #D do
@@ -184,6 +185,13 @@ local function exchange(set, omega, place, count)
   return t
 end
 
+-- Newton steps until the active atoms are alike to `enough`; is_last: to rounding.
+local function correct(set, omega, enough, is_last)
+  for _ = 1, NEWTON do
+    if not newton(set, omega, enough, is_last) then break end
+  end
+end
+
 -- Takes the solution for the last query.
 local function take(set, omega, z, o)
   if #set.atoms == 0 then
@@ -193,7 +201,10 @@ local function take(set, omega, z, o)
   end
   local gap, last = dot(set.query, difference(z, set.m)), set.gap or math.huge
   set.gap, set.is_done = gap, gap <= o.tolerance or gap ~= gap
-  if set.is_done then return end
+  if set.is_done then
+    if o.steps ~= "pairwise" then correct(set, omega, 0.1 * o.tolerance, true) end
+    return
+  end
   local count, place = #set.atoms, place_of(set, z)
   if o.steps == "pairwise" then
     set.is_done = exchange(set, omega, place, count) == 0
@@ -203,10 +214,10 @@ local function take(set, omega, z, o)
   for j = 1, #set.weights do set.weights[j] = set.weights[j] * (1 - t) end
   set.weights[place] = set.weights[place] + t
   tidy(set, omega.least)
-  for _ = 1, NEWTON do
-    if not newton(set, omega, o.tolerance) then break end
-  end
-  set.is_done = place <= count and gap >= last -- an old atom, corrected before: rounding rules
+  local is_old = place <= count and gap >= last -- an atom corrected before: to rounding, or rounding rules
+  correct(set, omega, is_old and 0.1 * o.tolerance or 0.1 * gap, is_old)
+  set.is_done = is_old and set.was_old
+  set.was_old = is_old
 end
 
 -- ------------------------------------------------------------------ batches
