@@ -346,25 +346,6 @@ describe("the perturbed optimizer", function()
     end
   end)
 
-  double_it("with antithetic noise is unbiased, and so is the score function: one_hot with Gumbel noise", function()
-    -- n = 20,000 rows of 2 to 4 samples
-    local n, T, s = 20000, 0.7, solver.one_hot { n = 4 }
-    local p, law = softmax(combine(1 / T, THETA, 0, THETA)), noise.gumbel { antithetic = true }
-    local along, expected = dot(p, U), {}
-    for i = 1, 4 do expected[i] = p[i] * (U[i] - along) / T end
-    for _, samples in ipairs { 2, 4 } do
-      random.seed(79)
-      local o = { solver = s, noise = law, temperature = T, samples = samples }
-      local g = gradient(estimator.perturbed(o), rows_of(THETA, n), rows_of(U, n):unsqueeze(1))
-      assert_means(expected, g, "perturbed")
-      local leaf = rows_of(THETA, n):watch();
-      (estimator.score_function(o):loss(leaf, function(z) return (z * tensor(U)):sum(-1) end) * n):backward()
-      assert_means(expected, leaf.grad, "score function")
-    end
-    support.assert_fails("MG-OPTION", "loo", estimator.perturbed,
-      { solver = s, noise = law, samples = 3, baseline = "loo" })
-  end)
-
   -- F(theta + h d) - F(theta - h d) is 2 h times the mean of <F', d> over the segment between: rows stand at uniform
   -- points of it, and the long difference is exact.
   local laws = { factors = { multiplicative = true, temperature = 0.5 } }
