@@ -23,6 +23,7 @@ local one_file = {
   ["zlib.h"] = "core/data/gzip.c", ["zip.h"] = "core/data/npz.c", ["jansson.h"] = "core/data/json.c",
   ["histedit.h"] = "lua/binding/line_edit.c", ["spawn.h"] = "core/base/process.c",
   ["dlfcn.h"] = "core/solver/function.c core/solver/cbc.c", ["CbcModel.hpp"] = "core/solver/cbc_module.cpp",
+  ["mpi.h"] = "lua/binding/mpi_module.c",
 }
 
 local binding_may = { ["mapgrad.h"] = true, ["binding.h"] = true, ["lua_compat.h"] = true }
@@ -50,6 +51,7 @@ local lua_floors = {
     { "autograd", "tensor", "random", "solver", "noise", "distribution", "target", "estimator", "loss" } },
   { "checkpoint", { "tensor", "random", "data" } },
   { "progress", {} }, { "failure", {} }, { "inspect", {} },
+  { "mpi", { "autograd", "tensor", "random", "checkpoint", "progress", "failure", "mpi_module" } },
   { "plot", { "tensor", "data", "progress" } },
   { "statistics", { "random" } },
   { "experiment",
@@ -57,7 +59,7 @@ local lua_floors = {
   { "init", { "autograd" } }, -- loads every other part when it is first used
   { "help", { "init", "inspect" } },
   { "repl", { "init", "failure", "help", "inspect", "random", "progress" } },
-  { "cli", { "init", "experiment", "failure", "help", "plot", "progress", "random", "repl" } },
+  { "cli", { "init", "experiment", "failure", "help", "mpi", "plot", "progress", "random", "repl" } },
 }
 
 -- What else lua/mapgrad may require.

@@ -448,7 +448,7 @@ static void dropout_reads_philox_blocks(void **state) {
   key_of(&draw, key);
   for (int r = 0; r < COUNT_OF(rates); r++)
     for (int s = 0; s < COUNT_OF(shapes); s++) {
-      mg_tensor *x = numbers(shapes[s]), *y = mg_dropout(x, rates[r], &draw);
+      mg_tensor *x = numbers(shapes[s]), *y = mg_dropout(x, rates[r], &draw, 0);
       for (int64_t i = 0; i < mg_tensor_size(x); i++) {
         uint32_t counter[4] = {(uint32_t)(i / 4), 0, 0, 0}, words[4];
         mg_philox(counter, key, words);
@@ -508,7 +508,7 @@ static mg_tensor *run_case(int i, const inputs *p) {
     case 8:
       dx = mg_group_norm_vjp(p->image, p->channel, p->image, 3, epsilon, &dgain, &dbias);
       return joined(dx, dgain, dbias);
-    default: return mg_dropout(p->x, 0.3, &draw);
+    default: return mg_dropout(p->x, 0.3, &draw, 0);
   }
 }
 
@@ -609,7 +609,7 @@ static void arguments_that_do_not_fit(void **state) {
           "group_norm: bias has shape 4, expected 3 for x of shape 2x3");
   refused(mg_group_norm_vjp(a, NULL, b, 1, 0, NULL, NULL), MG_BAD_SHAPE,
           "group_norm_vjp: expected shape 2x3, got 4");
-  refused(mg_dropout(a, 1, &draw), MG_BAD_ARGUMENT, "dropout: rate = 1 is not in [0, 1)");
+  refused(mg_dropout(a, 1, &draw, 0), MG_BAD_ARGUMENT, "dropout: rate = 1 is not in [0, 1)");
   FREE(a, b, none);
 }
 
