@@ -118,7 +118,6 @@ local function compute_all(self, batch, count, own, f)
     end
     tensor.scope(compute, self, part.row, batch, part.first, part.last, (part.last - part.first + 1) / count, f)
   end
-  random.part(nil)
 end
 
 -- The sums over all parts, a vector as a row of the pack.
@@ -148,12 +147,12 @@ local function hand_out(self, sums)
   return value
 end
 
--- Calls f(...); what it raises ends all ranks, as they wait for this one.
+-- Calls f(...); what it raises ends all ranks if there are more, as they wait for this one.
 local function guarded(self, f, ...)
-  if self.size == 1 then return f(...) end
-  local ok, caught = failure.catch(f, ...)
-  if ok then return end
+  local ok, caught = (self.size == 1 and core.call or failure.catch)(f, ...)
   random.part(nil)
+  if ok then return end
+  if self.size == 1 then error(caught, 0) end
   local code = failure.is_interrupt(caught) and 130 or 1
   self.library.stop(("rank %d of %d: %s\nmapgrad.mpi: all ranks end"):format(self.rank, self.size,
     failure.text(caught)), code)

@@ -128,8 +128,8 @@ function methods.perturbed_argmax(self, theta, context, options)
     local draw, list = o.draw, self:contexts(context, batch)
     if o.is_warm and not draw.warm then draw.warm = core.solver_warm(self.layer_plan, samples * batch) end
     z, solves, repaired = core.perturb_solve(self.layer_plan, law, draw.seed, draw.stream, draw.index,
-      o.temperature, theta.handle, o.per_sample and samples or 1, samples, batch, random.first(draw, batch), list, shape,
-      draw.warm)
+      o.temperature, theta.handle, o.per_sample and samples or 1, samples, batch, random.first(draw, batch), list,
+      shape, draw.warm)
     z = tensor.wrap(z)
   else
     local y = self:perturbed(theta, o.noise, o.draw, o.temperature, samples, o.per_sample)
