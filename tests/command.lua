@@ -47,14 +47,15 @@ function command.remove(folder)
   os.execute("rm -rf " .. quote(folder))
 end
 
--- Runs shell lines, all at once; a list of {code=, out=, err=}.
+-- Runs shell lines, all at once, each with a folder of its own for temporary files; a list of {code=, out=, err=}.
 local function run_all(lines, input)
   local folders, parts, results = {}, {}, {}
   for i, line in ipairs(lines) do
     local folder = command.folder()
     command.write(folder .. "/in", input or "")
     folders[i] = folder
-    parts[i] = ("{ { %s; } <%s/in >%s/out 2>%s/err; echo $? >%s/code; }"):format(line, folder, folder, folder, folder)
+    parts[i] = ("{ { TMPDIR=%s; export TMPDIR; %s; } <%s/in >%s/out 2>%s/err; echo $? >%s/code; }"):format(folder, line,
+      folder, folder, folder, folder)
   end
   os.execute("cd . && " .. table.concat(parts, " & ") .. (#lines > 1 and " & wait" or ""))
   for i, folder in ipairs(folders) do

@@ -5,14 +5,16 @@
 -- batch, whatever its parts (they are functions of an instance's place in the batch), so N ranks give the numbers of
 -- one up to rounding.
 --   without shards  one part a rank; with one rank, the bits of optimizer:step
---   shards = V      V parts (fewer for batches of fewer rows), whose gradients are summed in their order: the same
---     bits for any number of ranks. Costs V times the memory and the message of the gradients, and smaller parts
--- What looks at a whole batch looks at its part: batch norm (its running statistics become the mean over the parts if
--- `model` is given), norms = "batch" of targets. What moves with each call keeps to its rank and is not exchanged:
--- target.adaptive, the baseline "ema", solver counts. A part without rows for a rank does not stop it: it computes
--- one that does not count.
+--   shards = V      V parts (fewer for batches of fewer rows), whose gradients are
+--     summed in their order: the same bits for any number of ranks. Costs V times
+--     the memory and the message of the gradients, and smaller parts
+-- What looks at a whole batch looks at its part: batch norm, norms = "batch" of targets. What moves with each call
+-- becomes the mean over the parts where it is named: running statistics by `model`, target.adaptive by `moving`; the
+-- score function's baseline "ema" stays with its rank. A rank for which a batch has no row computes one that does not
+-- count. Solvers count the solves of their rank.
 -- @param optimizer       of mapgrad.optim; the same on all ranks. Its parameters and their state become rank 0's
 -- @param options.model   module whose buffers (running statistics) are kept alike, too
+-- @param options.moving  list of objects with state() and load_state(s), tables of numbers that f moves
 -- @param options.shards  parts of a batch, for the same bits with any number of ranks (default: one a rank)
 -- @param options.loss    "mean" (default): the loss is a mean over the rows of its part; "sum": a sum
 -- @return trainer with step(batch, f), optimizer, rank, size
@@ -37,6 +39,22 @@ local Trainer = { __name = "mapgrad.trainer", __index = methods }
 
 -- ------------------------------------------------------------------ the pack: gradients, buffers, flags, loss
 
+-- The numbers in the states of objects, in a fixed order; with a list of new ones, these take their places.
+local function numbers_of(objects, new)
+  local numbers = {}
+  for _, object in ipairs(objects) do
+    local state, keys = object:state(), {}
+    for key in pairs(state) do keys[#keys + 1] = key end
+    table.sort(keys)
+    for _, key in ipairs(keys) do
+      numbers[#numbers + 1] = check.value(NAME .. ": moving: " .. key, state[key], check.real())
+      state[key] = new and new[#numbers]
+    end
+    if new then object:load_state(state) end
+  end
+  return numbers
+end
+
 -- The pack of a trainer, made at the first step that needs so many rows.
 local function pack_of(self, rows)
   if self.pack and self.pack.rows >= rows then return self.pack end
@@ -44,7 +62,8 @@ local function pack_of(self, rows)
   for _, list in ipairs { self.optimizer.parameters, self.buffers } do
     for _, t in ipairs(list) do shapes[#shapes + 1] = t:shape() end
   end
-  shapes[#shapes + 1] = { #self.optimizer.parameters + 1 } -- whether each has a gradient; the loss
+  -- whether each parameter has a gradient; the loss; what moves
+  shapes[#shapes + 1] = { #self.optimizer.parameters + 1 + #numbers_of(self.moving) }
   if self.pack then self.pack.flat:free() end
   self.pack = pack.new(shapes, rows)
   return self.pack
@@ -60,7 +79,7 @@ local function loss_of(f, ...)
   return loss
 end
 
--- Fills a row of the pack from what a part left behind: its gradients, its buffers times its weight.
+-- Fills a row of the pack from what a part left behind: its gradients, and what moved times its weight.
 local function fill_row(self, row, value, weight)
   local p, parameters, flags = self.pack, self.optimizer.parameters, {}
   for i, parameter in ipairs(parameters) do
@@ -71,6 +90,7 @@ local function fill_row(self, row, value, weight)
   end
   for i, buffer in ipairs(self.buffers) do p:put(row, #parameters + i, buffer * weight) end
   flags[#flags + 1] = value
+  for _, number in ipairs(numbers_of(self.moving)) do flags[#flags + 1] = number * weight end
   p:put(row, #p.shapes, tensor(flags))
   self.optimizer:clear()
 end
@@ -107,14 +127,15 @@ local function plan(self, count)
   return own, counts, parts
 end
 
--- All parts of this rank, each from the same random streams and buffers.
+-- All parts of this rank, each from the same random streams, buffers and moving numbers.
 local function compute_all(self, batch, count, own, f)
-  local streams, before = random.state(), {}
+  local streams, before, numbers = random.state(), {}, numbers_of(self.moving)
   for i, buffer in ipairs(self.buffers) do before[i] = buffer:clone() end
   for number, part in ipairs(own) do
     if number > 1 then
       random.restore(streams)
       for i, buffer in ipairs(self.buffers) do buffer:copy_(before[i]) end
+      numbers_of(self.moving, numbers)
     end
     tensor.scope(compute, self, part.row, batch, part.first, part.last, (part.last - part.first + 1) / count, f)
   end
@@ -131,11 +152,11 @@ local function reduce(self, counts, parts)
   return p.flat:rows(1, parts * p.total):reshape(parts, p.total):sum(1)
 end
 
--- Gives parameters and buffers what belongs to them; the loss.
+-- Gives parameters, buffers and moving objects what belongs to them; the loss.
 local function hand_out(self, sums)
   local p, parameters = self.pack, self.optimizer.parameters
-  local flags = p:get(1, #p.shapes, sums):to_list()
-  local value = flags[#flags]
+  local flags, numbers = p:get(1, #p.shapes, sums):to_list(), {}
+  local value = flags[#parameters + 1]
   if value ~= value or value == math.huge or value == -math.huge then
     check.fail("MG-NUMBER", "%s: the loss of step %d is %s; weights are as before it", NAME,
       self.optimizer.steps + 1, show.number(value))
@@ -144,6 +165,8 @@ local function hand_out(self, sums)
     rawset(parameter, "grad", flags[i] > 0 and p:get(1, i, sums) or nil)
   end
   for i, buffer in ipairs(self.buffers) do buffer:copy_(p:get(1, #parameters + i, sums)) end
+  for i = #parameters + 2, #flags do numbers[#numbers + 1] = flags[i] end
+  numbers_of(self.moving, numbers)
   return value
 end
 
@@ -221,14 +244,20 @@ end
 return function(optimizer, options)
   check.value(NAME .. ": optimizer", optimizer, check.instance "optimizer")
   local o = check.options(NAME, options, {
-    model = check.optional(check.instance "module"), shards = check.optional(check.count()),
+    model = check.optional(check.instance "module"), moving = check.any {}, shards = check.optional(check.count()),
     loss = check.choice({ "mean", "sum" }, "mean"),
   })
   local w, buffers = world.join(), {}
   for i, entry in ipairs(o.model and o.model:named_buffers() or {}) do buffers[i] = entry[2] end
+  for i, object in ipairs(o.moving) do
+    if type(object) ~= "table" or not object.state or not object.load_state then
+      check.fail("MG-TYPE", "%s: moving: %d: expected an object with the methods state and load_state, got a %s", NAME,
+        i, check.type_of(object))
+    end
+  end
   unify(require "mapgrad.mpi", optimizer, buffers)
   return setmetatable({
-    optimizer = optimizer, buffers = buffers, shards = o.shards, loss = o.loss, rank = w.rank, size = w.size,
-    library = w.library,
+    optimizer = optimizer, buffers = buffers, moving = o.moving, shards = o.shards, loss = o.loss, rank = w.rank,
+    size = w.size, library = w.library,
   }, Trainer)
 end
