@@ -51,7 +51,7 @@ local lua_floors = {
     { "autograd", "tensor", "random", "solver", "noise", "distribution", "target", "estimator", "loss" } },
   { "checkpoint", { "tensor", "random", "data" } },
   { "progress", {} }, { "failure", {} }, { "inspect", {} },
-  { "mpi", { "autograd", "tensor", "random", "checkpoint", "progress", "failure" } },
+  { "mpi", { "autograd", "tensor", "random", "solver", "checkpoint", "progress", "failure" } },
   { "plot", { "tensor", "data", "progress" } },
   { "statistics", { "random" } },
   { "experiment",

@@ -156,6 +156,13 @@ static int barrier(lua_State *L) {
   return 0;
 }
 
+/* finish(): waits for all ranks; from then on each may end as it likes, and the module is of no more use */
+static int finish(lua_State *L) {
+  (void)L;
+  MPI_Finalize();
+  return 0;
+}
+
 /* stop(message, code): writes the message to stderr and ends all ranks */
 static int stop(lua_State *L) {
   fflush(stdout);
@@ -183,6 +190,7 @@ int luaopen_mapgrad_mpi_module(lua_State *L) {
                                        {"broadcast_text", broadcast_text},
                                        {"gather", gather},
                                        {"barrier", barrier},
+                                       {"finish", finish},
                                        {"stop", stop},
                                        {"version", version},
                                        {NULL, NULL}};

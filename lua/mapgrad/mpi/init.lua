@@ -135,6 +135,21 @@ function mpi.shard(batch)
   return shards.rows(batch, first, last), last - first + 1
 end
 
+--- Ends the work together: waits for all ranks, which afterwards may end with exit codes of their own, and not call
+-- this module any more. Scripts need not call it.
+function mpi.finish()
+  local w = world.join()
+  if w.library then w.library.finish() end
+end
+
+--- For programs that run scripts, such as `mapgrad run`: a step that fails only raises, as the program ends this
+-- process, and with it all ranks.
+-- @return whether there are several ranks
+function mpi.supervise()
+  world.is_supervised = world.join().size > 1
+  return world.is_supervised
+end
+
 --- Training steps on parts of batches: see mapgrad.mpi.trainer.
 mpi.trainer = require "mapgrad.mpi.trainer"
 

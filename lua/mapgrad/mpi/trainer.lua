@@ -11,7 +11,7 @@
 -- What looks at a whole batch looks at its part: batch norm, norms = "batch" of targets. What moves with each call
 -- becomes the mean over the parts where it is named: running statistics by `model`, target.adaptive by `moving`; the
 -- score function's baseline "ema" stays with its rank. A rank for which a batch has no row computes one that does not
--- count. Solvers count the solves of their rank.
+-- count. Solvers and layers count the solves of their rank; mapgrad.solver.work has those of all.
 -- @param optimizer       of mapgrad.optim; the same on all ranks. Its parameters and their state become rank 0's
 -- @param options.model   module whose buffers (running statistics) are kept alike, too
 -- @param options.moving  list of objects with state() and load_state(s), tables of numbers that f moves
@@ -29,6 +29,7 @@ local random = require "mapgrad.random"
 local shards = require "mapgrad.mpi.shards"
 local show = require "mapgrad.show"
 local tensor = require "mapgrad.tensor"
+local work = require "mapgrad.solver.work"
 local world = require "mapgrad.mpi.world"
 
 local REAL_BYTES = core.info().real_bytes
@@ -62,8 +63,8 @@ local function pack_of(self, rows)
   for _, list in ipairs { self.optimizer.parameters, self.buffers } do
     for _, t in ipairs(list) do shapes[#shapes + 1] = t:shape() end
   end
-  -- whether each parameter has a gradient; the loss; what moves
-  shapes[#shapes + 1] = { #self.optimizer.parameters + 1 + #numbers_of(self.moving) }
+  -- whether each parameter has a gradient; the loss; solver calls; what moves
+  shapes[#shapes + 1] = { #self.optimizer.parameters + 2 + #numbers_of(self.moving) }
   if self.pack then self.pack.flat:free() end
   self.pack = pack.new(shapes, rows)
   return self.pack
@@ -80,7 +81,7 @@ local function loss_of(f, ...)
 end
 
 -- Fills a row of the pack from what a part left behind: its gradients, and what moved times its weight.
-local function fill_row(self, row, value, weight)
+local function fill_row(self, row, value, solves, weight)
   local p, parameters, flags = self.pack, self.optimizer.parameters, {}
   for i, parameter in ipairs(parameters) do
     local gradient = rawget(parameter, "grad")
@@ -90,6 +91,7 @@ local function fill_row(self, row, value, weight)
   end
   for i, buffer in ipairs(self.buffers) do p:put(row, #parameters + i, buffer * weight) end
   flags[#flags + 1] = value
+  flags[#flags + 1] = solves
   for _, number in ipairs(numbers_of(self.moving)) do flags[#flags + 1] = number * weight end
   p:put(row, #p.shapes, tensor(flags))
   self.optimizer:clear()
@@ -97,14 +99,14 @@ end
 
 -- One part: loss and gradients into a row of the pack.
 local function compute(self, row, batch, first, last, share, f)
-  local mark = core.scope_begin()
+  local mark, solves = core.scope_begin(), work.solves
   local weight = self.loss == "mean" and share or 1
   self.optimizer:clear()
   random.part(first - 1, last - first + 1)
   local loss = loss_of(f, shards.rows(batch, first, last)) * weight
   local value = loss:item()
   autograd.backward(loss, nil, {}, mark)
-  if row then fill_row(self, row, value, share) else self.optimizer:clear() end
+  if row then fill_row(self, row, value, work.solves - solves, share) else self.optimizer:clear() end
 end
 
 -- ------------------------------------------------------------------ a step
@@ -157,6 +159,7 @@ local function hand_out(self, sums)
   local p, parameters = self.pack, self.optimizer.parameters
   local flags, numbers = p:get(1, #p.shapes, sums):to_list(), {}
   local value = flags[#parameters + 1]
+  work.solves = self.solves + flags[#parameters + 2]
   if value ~= value or value == math.huge or value == -math.huge then
     check.fail("MG-NUMBER", "%s: the loss of step %d is %s; weights are as before it", NAME,
       self.optimizer.steps + 1, show.number(value))
@@ -165,13 +168,17 @@ local function hand_out(self, sums)
     rawset(parameter, "grad", flags[i] > 0 and p:get(1, i, sums) or nil)
   end
   for i, buffer in ipairs(self.buffers) do buffer:copy_(p:get(1, #parameters + i, sums)) end
-  for i = #parameters + 2, #flags do numbers[#numbers + 1] = flags[i] end
+  for i = #parameters + 3, #flags do numbers[#numbers + 1] = flags[i] end
   numbers_of(self.moving, numbers)
   return value
 end
 
 -- Calls f(...); what it raises ends all ranks if there are more, as they wait for this one.
 local function guarded(self, f, ...)
+  if world.is_supervised then
+    f(...)
+    return random.part(nil)
+  end
   local ok, caught = (self.size == 1 and core.call or failure.catch)(f, ...)
   random.part(nil)
   if ok then return end
@@ -184,6 +191,7 @@ end
 local function step(self, batch, count, f)
   local own, counts, parts = plan(self, count)
   local p = pack_of(self, self.shards and parts or 1)
+  self.solves = work.solves
   if not own[1].row and not self.shards then p.flat:fill_(0) end
   guarded(self, compute_all, self, batch, count, own, f)
   local value = hand_out(self, reduce(self, counts, parts))

@@ -10,6 +10,9 @@ local world = {}
 -- What launchers set in the processes that they start: Open MPI's mpirun, Slurm's srun (PMIx or PMI).
 local MARKS = { "OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK" }
 
+-- Whether something above the script notes what it raises and ends this process; else a step that fails ends it.
+world.is_supervised = false
+
 local joined -- {rank =, size =, library = the C module, nil without a launcher}
 
 --- The C module; nil and a message where it was not built.
