@@ -92,6 +92,16 @@ function command.mapgrad(arguments, input)
   return run(start("", script) .. " " .. words(arguments), input)
 end
 
+--- Runs `mapgrad` several times at once.
+-- @param list  of {environment, arguments}; environment: a text before the program, such as "PATH=" or the words of a
+--   command that starts it
+-- @return list of {code=, out=, err=}
+function command.mapgrad_all(list)
+  local lines = {}
+  for i, row in ipairs(list) do lines[i] = start(row[1], script) .. " " .. words(row[2]) end
+  return run_all(lines)
+end
+
 --- Runs `mapgrad` until its stdout has a first byte, then interrupts it.
 function command.interrupt(arguments)
   local line = [[

@@ -19,6 +19,8 @@
 --     end
 --   end,
 -- }
+-- -- mpi = true: several ranks do a run together, `mpirun -n 4 mapgrad run exp.lua`; it trains by mapgrad.mpi, all
+-- -- ranks call the record alike, the first one writes
 local check = require "mapgrad.check"
 
 local experiment = {}
