@@ -40,10 +40,12 @@ local function first_meta(folder, before, command)
   }
 end
 
--- The globals of an experiment's file: print and io.write also write to sink.file, when there is one.
+-- The globals of an experiment's file: print and io.write also write to sink.file, when there is one; to nothing at
+-- all if sink.is_mute.
 local function scope_with(sink)
   local scope = setmetatable({}, { __index = _G })
   scope.print = function(...)
+    if sink.is_mute then return end
     if sink.file then
       local words = compat.pack(...)
       for i = 1, words.n do words[i] = tostring(words[i]) end
@@ -53,6 +55,7 @@ local function scope_with(sink)
   end
   scope.io = setmetatable({
     write = function(...)
+      if sink.is_mute then return io.output() end
       if sink.file and io.output() == io.stdout then sink.file:write(...) end
       return io.write(...)
     end,
@@ -169,16 +172,6 @@ function work.run(folder, o)
   return state, caught
 end
 
--- Calls f(...) while print and io.write write nothing.
-local function muted(f, ...)
-  local own_print, own_write = print, io.write
-  _G.print = function() end
-  io.write = function() return io.output() end
-  local results = compat.pack(failure.catch(f, ...))
-  _G.print, io.write = own_print, own_write
-  return compat.unpack(results, 1, results.n)
-end
-
 --- Takes part in a run that another process does by work.run: the same script, but nothing is written or printed.
 -- @param folder     of the run
 -- @param config     its configuration
@@ -189,7 +182,8 @@ function work.follow(folder, config, o)
   random.seed(config.seed)
   loader.limit(config.limit)
   local rec = record.open(folder, config, { quiet = true, save_every = math.huge, is_follower = true, agree = o.agree })
-  local ok, caught = muted(run_it, o.subject, config, folder, rec, { quiet = true })
+  o.subject.sink.is_mute = true
+  local ok, caught = failure.catch(run_it, o.subject, config, folder, rec, { quiet = true })
   loader.limit(nil)
   return state_after(ok, caught), caught
 end
