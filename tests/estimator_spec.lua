@@ -18,6 +18,7 @@ local OPTIONS = {
   straight_through = function() return { noise = noise.gumbel(), samples = 2 } end,
   perturbed = function() return { noise = noise.gumbel(), samples = 2 } end,
   sparsemap = function() return { temperature = 0.5 } end,
+  frank_wolfe = function() return { temperature = 0.5 } end,
 }
 
 -- Those of relaxed_spec.lua, without a solver; the one whose gradient needs losses, of score_function_spec.lua; the
@@ -28,7 +29,7 @@ local ELSEWHERE = {
 }
 
 -- Those that answer means of solutions.
-local MEANS = { perturbed = true, sparsemap = true }
+local MEANS = { perturbed = true, sparsemap = true, frank_wolfe = true }
 
 -- Those that take noise and samples.
 local NOISY = { imle = true, aimle = true, identity = true, straight_through = true }
@@ -223,7 +224,7 @@ describe("every estimator", function()
           local z = (sampled(name, s))(x)
           assert.is_true(z:equals(answer.samples))
           assert(z.id, "a layer's answer has a history")
-          local drawn = name == "sparsemap" and 0 or 1
+          local drawn = (name == "sparsemap" or name == "frank_wolfe") and 0 or 1
           assert(random.draw("noise").index == (state.position.noise or 0) + drawn)
         end
       end)
@@ -783,6 +784,13 @@ describe("targets", function()
     end
   end)
 
+  it("keep them without theta and with an adaptive step too", function()
+    local layer = estimator.aimle { solver = solver.top_k { n = 3, k = 1 }, noise = "none",
+      target = target.adaptive { alpha = 0 } }
+    local g = gradient(layer, tensor { { 1, 2, -math.huge } }, tensor { { { 1, 2, -3 } } })
+    assert.equal(0, g[1][3])
+  end)
+
   it("refuse what makes no sense", function()
     assert.has_error_matching(function() target.fixed {} end, "estimator_spec.*option 'lambda' is missing")
     assert.has_error_matching(function() target.fixed { lambda = -1 } end, "expected a number from 0, got %-1")
@@ -827,6 +835,19 @@ describe("a layer", function()
       assert.is_false(z.id)
       if mode == "map" then assert.is_true(z[1]:equals(s(x:detach()))) end
       assert.is_true(layer:map(x)[1]:equals(s(x:detach())))
+    end
+  end)
+
+  it("has no margin at evaluation, whatever it answers", function()
+    local s, x = solver.top_k { n = 4, k = 2 }, tensor { { 4, 3, 2, 1 } }
+    for _, mode in ipairs { "map", "mean", "samples" } do
+      for _, kind in ipairs { "informed", "noise" } do
+        local layer = estimator.straight_through { solver = s, margin = 100, margin_kind = kind, evaluation = mode }
+        assert.same({ 1, 1, 0, 0 }, layer:evaluate(x):to_list())
+        if kind == "informed" then
+          assert.same({ 0, 0, 1, 1 }, layer(x, { label = tensor { { 1, 1, 0, 0 } } }):to_list())
+        end
+      end
     end
   end)
 

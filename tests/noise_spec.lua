@@ -18,6 +18,7 @@ local EXAMPLES = {
   sum_of_gamma = {
     { k = 1 }, { k = 5 }, { k = 2.5, tau = 3, terms = 4 }, { k = 0.5, terms = 20 }, { k = 10, tau = 10 },
     { k = 5, inverse_scale = true }, { k = 5, location = 1, scale = 2 }, { k = 10, tabled = true },
+    { k = 20, terms = 500 }, { k = 6, terms = 100, inverse_scale = true },
     { k = 1.5, tau = 2, terms = 30, tabled = true }, { k = 4, inverse_scale = true, tabled = true, scale = 2 },
   },
 }
@@ -300,6 +301,24 @@ describe("the law", function()
       local law = noise.sum_of_gamma { k = case.k, terms = case.iterations }
       support.near(case.exact_quantiles, law:quantile(tensor(case.probabilities)), support.is_double and 1e-9 or 1e-5)
     end
+  end)
+
+  it("of sum_of_gamma has quantiles that its distribution function inverts, all over 0..1", function()
+    for _, case in ipairs { { 0.3, 10 }, { 0.5, 10 }, { 0.7, 10 }, { 1, 100 } } do
+      local law, p = noise.sum_of_gamma { k = case[1], terms = case[2] }, {}
+      for i = 1, 1000 do p[i] = i / 1001 end
+      support.near(p, law:cdf(law:quantile(tensor(p))), support.is_double and 1e-9 or 1e-5)
+    end
+  end)
+
+  it("of sum_of_gamma is NaN, and not tabled, where k is too small to invert its transform", function()
+    local law = noise.sum_of_gamma { k = 0.01 }
+    for _, name in ipairs { "cdf", "log_density", "quantile" } do
+      local value = law[name](law, tensor { 0.5 }):item()
+      assert(value ~= value, name)
+    end
+    support.assert_fails("MG-ARGUMENT", "k = 0.01, expected at least 0.05 of a tabled law", noise.sum_of_gamma,
+      { k = 0.01, tabled = true })
   end)
 
   it("of tabled sum_of_gamma is the exact quantile function of its uniforms", function()
