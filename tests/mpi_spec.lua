@@ -292,6 +292,11 @@ show("plain", train(with {}))
 show("ordered", train(with { shards = 4 }))
 show("adaptive", train(with { shards = 4 }, true))
 
+local normal = nn.batch_norm(1)
+local two = mpi.trainer(optim.sgd(normal:parameters(), { rate = 0.1 }), { model = normal, shards = 2 })
+for _ = 1, 2 do two:step(tensor { { 1 }, { 3 }, { 4 }, { 10 } }, function(p) return normal(p):square():sum() end) end
+show("normal", { normal.mean:item(), normal.variance:item(), normal.gain:item(), normal.bias:item() })
+
 local rank, size = mpi.rank(), mpi.size()
 local t = tensor { rank + 1, 10 * (rank + 1) }
 mpi.all_reduce({ t, { "named", tensor { 1, 2, 3 } } }, { op = "mean" })
@@ -340,6 +345,7 @@ bar:finish()
       assert_near(one.plain, rows.plain, support.TOLERANCE)
       assert.same(one.ordered, rows.ordered)
       assert.same(one.adaptive, rows.adaptive)
+      assert.same(one.normal, rows.normal)
       local mean = (n + 1) / 2
       assert_near({ n, mean, 10 * mean, n * (n - 1) / 2, mean, 0, 0, 7, 1, 15, 5 }, rows.calls)
       assert.truthy(result.err:find("bar of rank 0", 1, true))
@@ -485,6 +491,18 @@ describe("a launcher without Open MPI in the build", function()
 package.preload["mapgrad.mpi_module"] = function() error "not there" end
 print(pcall(require("mapgrad").mpi.rank))]], "PMI_RANK=0")
     assert.truthy(result.out:find("mpi: a launcher started this process, but mapgrad was built without Open MPI", 1,
+      true), result.out .. result.err)
+  end)
+end)
+
+describe("a launcher of another MPI", function()
+  it("is named", function()
+    local result = command.lua([[
+package.preload["mapgrad.mpi_module"] = function()
+  return { start = function() return 0, 1, 1, 1 end, version = function() return "Open MPI v4" end }
+end
+print(pcall(require("mapgrad").mpi.rank))]], "PMI_RANK=0 PMI_SIZE=3")
+    assert.truthy(result.out:find("mpi: a launcher started 3 processes, which Open MPI v4 does not join; use its", 1,
       true), result.out .. result.err)
   end)
 end)

@@ -10,7 +10,7 @@
 --     the memory and the message of the gradients, and smaller parts
 -- What looks at a whole batch looks at its part: batch norm, norms = "batch" of targets. What moves with each call
 -- becomes the mean over the parts where it is named: running statistics by `model`, target.adaptive by `moving`; the
--- score function's baseline "ema" stays with its rank. A rank for which a batch has no row computes one that does not
+-- score function's baseline "ema" stays with its rank. A rank for which a batch has no part computes one that does not
 -- count. Solvers and layers count the solves of their rank; mapgrad.solver.work has those of all.
 -- @param optimizer       of mapgrad.optim; the same on all ranks. Its parameters and their state become rank 0's
 -- @param options.model   module whose buffers (running statistics) are kept alike, too
@@ -125,7 +125,7 @@ local function plan(self, count)
       own[#own + 1] = { row = self.shards and i or 1, first = from, last = to }
     end
   end
-  if #own == 0 then own[1] = { first = 1, last = 1 } end
+  if #own == 0 then own[1] = { first = 1, last = select(2, shards.share(count, parts, 1)) } end
   return own, counts, parts
 end
 

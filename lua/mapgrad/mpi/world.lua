@@ -22,8 +22,9 @@ function world.library()
   return library
 end
 
---- Whether a launcher started this process.
+--- Whether a launcher started this process together with others.
 function world.is_launched()
+  if os.getenv "OMPI_COMM_WORLD_SIZE" == "1" then return false end
   for _, name in ipairs(MARKS) do
     if os.getenv(name) then return true end
   end
@@ -38,6 +39,11 @@ local function start()
   end
   local rank, size, threads, processors = library.start()
   if not rank then check.fail("MG-MPI", "mpi: %s", size) end
+  local expected = tonumber(os.getenv "PMI_SIZE")
+  if size == 1 and expected and expected > 1 then
+    check.fail("MG-MPI", "mpi: a launcher started %d processes, which %s does not join; use its own mpirun, or srun"
+      .. " --mpi=pmix", expected, library.version())
+  end
   -- threads that were chosen stay
   if core.threads() == processors then core.threads_set(threads) end
   if rank > 0 then
