@@ -566,6 +566,31 @@ describe("expectation", function()
   end)
 end)
 
+describe("the gradient of an expectation by samples", function()
+  it("is near the exact one, and leaves the value alone", function()
+    -- n = 20,000; |f - mean| <= 4 and |z - mu| <= 1: 4.5 standard errors are at most 4.5 * 4 / sqrt(n) = 0.13: below
+    -- 10^-5 false alarms an entry
+    random.seed(35)
+    local law, values = distribution.knapsack { weights = { 1, 2, 3, 4 }, capacity = 5 }, tensor.normal(3, 4)
+    local function f(z) return z:sum(3):square() * 0.5 end
+    local exact, sampled, single = values:clone():watch(), values:clone():watch(), values:clone():watch()
+    law:expectation(exact, f):sum():backward()
+    local draw = random.draw "noise"
+    local mean = law:expectation(sampled, f, { samples = 20000, draw = draw })
+    mean:sum():backward()
+    near(exact.grad, sampled.grad, 4.5 * 4 / math.sqrt(20000))
+    assert.is_true(exact.grad:norm():item() > 0.4)
+    near(f(law:sample(values, 20000, draw)):mean(1), mean, SLACK)
+    local sum = tensor.zeros(3, 4)
+    for _ = 1, 3000 do -- of one draw each, without a baseline: |f| <= 8
+      single.grad = nil
+      law:expectation(single, f, { samples = 1 }):sum():backward()
+      sum = sum + single.grad
+    end
+    near(exact.grad, sum * (1 / 3000), 4.5 * 8 / math.sqrt(3000))
+  end)
+end)
+
 describe("golden imle/enum_ksubset", function()
   for _, case in ipairs(support.golden_cases("imle/enum_ksubset", pending)) do
     it("equals " .. case.name, function()

@@ -180,10 +180,20 @@ function methods.mode(self, theta)
   return self.solver:argmax((read(self, theta)):detach(), self.context)
 end
 
+-- The mean of f over draws. What is added for theta's gradient, sum_s w_s log p(z_s), has the value 0.
+local function sampled_expectation(self, theta, f, o)
+  local z = self:sample(theta:detach(), o.samples, o.draw)
+  local values = f(z)
+  local weights = values:detach()
+  if o.samples > 1 then weights = (weights - weights:mean(1)) * (1 / (o.samples - 1)) end
+  local term = (weights * self:log_prob(theta, z)):sum(1)
+  return values:mean(1) + (term - term:detach())
+end
+
 --- E[f(z)], [batch...].
 -- @param f                 function (z) -> values [samples, batch...] for z [samples, batch..., shape]
--- @param options.samples   draws; without it the sum over all solutions, whose gradient goes to theta and through f.
---   With it the gradient goes through f alone: for theta's see estimator.score_function
+-- @param options.samples   draws; without it the sum over all solutions. With it theta's gradient is the score
+--   function's, leave-one-out from 2 draws on: unbiased; the gradient through f is that of the mean
 -- @param options.draw      of the samples
 function methods.expectation(self, theta, f, options)
   local leading
@@ -192,7 +202,7 @@ function methods.expectation(self, theta, f, options)
   local o = check.options(self.name .. ": expectation", options, {
     samples = check.optional(check.count()), draw = check.optional(check.any()),
   })
-  if o.samples then return f(self:sample(theta:detach(), o.samples, o.draw)):mean(1) end
+  if o.samples then return sampled_expectation(self, theta, f, o) end
   local states = self:enumerate()
   local narrow, wide = { states:size(1) }, { states:size(1) }
   for i, extent in ipairs(leading) do narrow[i + 1], wide[i + 1] = 1, extent end
