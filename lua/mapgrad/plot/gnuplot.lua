@@ -67,18 +67,24 @@ local function terminal_of(kind, o)
   return terminal.words:format(width, o.height or terminal.height)
 end
 
-local function heading(figure, o, kind)
-  local lines = {}
-  for _, name in ipairs { "title", "x_label", "y_label" } do
-    lines[#lines + 1] = ("set %s %s"):format((name:gsub("_", "")), quote(figure[name]))
+-- Text has no upright letters: there, the title names the axis.
+local function labels(figure, kind)
+  local title, up = figure.title, figure.y_label
+  if kind == "text" and up ~= "" then
+    title, up = title == "" and up or ("%s (up: %s)"):format(title, up), ""
   end
+  return ("set title %s\nset xlabel %s\nset ylabel %s"):format(quote(title), quote(figure.x_label), quote(up))
+end
+
+local function heading(figure, o, kind)
+  local lines = { labels(figure, kind) }
   if kind ~= "text" then
     lines[#lines + 1] = ("set border 3 linecolor rgb '%s'\nset tics nomirror"):format(style.frame)
     lines[#lines + 1] = ("set grid linetype 1 linecolor rgb '%s'"):format(style.grid)
   else
     lines[#lines + 1] = "set tics nomirror"
   end
-  lines[#lines + 1] = o.key and "set key outside below" or "unset key"
+  lines[#lines + 1] = o.key and "set key outside top left Left reverse horizontal" or "unset key"
   if o.x_log then lines[#lines + 1] = "set logscale x" end
   if o.y_log then lines[#lines + 1] = "set logscale y" end
   for _, command in ipairs(figure.set or {}) do lines[#lines + 1] = command end

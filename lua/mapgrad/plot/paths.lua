@@ -3,36 +3,18 @@
 local check = require "mapgrad.check"
 local core = require "mapgrad.real"
 local data = require "mapgrad.data"
-local gnuplot = require "mapgrad.plot.gnuplot"
+local is_finite = require("mapgrad.plot.gnuplot").is_finite
+local letters = require "mapgrad.plot.letters"
 local style = require "mapgrad.plot.style"
 local tensor = require "mapgrad.tensor"
 
 local MARGIN, HEADING = 8, 24 -- pixels around panels; of the line of headings
 local WHITE, BLACK, RIGHT, WRONG = { 255, 255, 255 }, { 0, 0, 0 }, { 255, 255, 255 }, { 213, 94, 0 }
 
--- Letters of the headings, five rows of three bits.
-local letters = {
-  A = { 2, 5, 7, 5, 5 }, C = { 3, 4, 4, 4, 3 }, D = { 6, 5, 5, 5, 6 }, E = { 7, 4, 6, 4, 7 },
-  H = { 5, 5, 7, 5, 5 }, I = { 7, 2, 2, 2, 7 }, M = { 5, 7, 7, 5, 5 }, O = { 2, 5, 5, 5, 2 },
-  P = { 6, 5, 6, 4, 4 }, R = { 6, 5, 6, 5, 5 }, S = { 3, 4, 2, 1, 6 }, T = { 7, 2, 2, 2, 2 },
-  U = { 5, 5, 5, 5, 7 },
-}
-local LETTER = 3 -- pixels a bit
-
--- Whether the text covers the pixel (x, y), from its top left corner.
-local function covers(text, x, y)
-  local column, row = math.floor(x / LETTER), math.floor(y / LETTER)
-  if x < 0 or y < 0 or row > 4 then return false end
-  local i = math.floor(column / 4) + 1
-  local bits = letters[text:sub(i, i)]
-  local bit = column % 4 -- the fourth column is the gap
-  return bits ~= nil and bit < 3 and math.floor(bits[row + 1] / 2 ^ (2 - bit)) % 2 == 1
-end
-
 local function range(list)
   local low, high = math.huge, -math.huge
   for _, value in ipairs(list) do
-    if gnuplot.is_finite(value) then low, high = math.min(low, value), math.max(high, value) end
+    if is_finite(value) then low, high = math.min(low, value), math.max(high, value) end
   end
   return low, high
 end
@@ -72,7 +54,7 @@ local function heat_panel(costs, columns, cell_height, cell_width)
   local colours = {}
   for i, value in ipairs(entries) do
     local share = high > low and (value - low) / (high - low) or 0
-    colours[i] = gnuplot.is_finite(value) and style.heat_colour(share) or WHITE
+    colours[i] = is_finite(value) and style.heat_colour(share) or WHITE
   end
   return function(x, y)
     return colours[math.floor(y / cell_height) * columns + math.floor(x / cell_width) + 1]
@@ -131,12 +113,20 @@ end
 local function heading_line(line, y, panel_width)
   for i, text in ipairs(headings) do
     local left = MARGIN + (i - 1) * (panel_width + MARGIN)
-    for x = 0, math.min(4 * LETTER * #text, panel_width) - 1 do
-      if covers(text, x, y) then put(line, left + x, BLACK) end
+    for x = 0, math.min(letters.width(text), panel_width) - 1 do
+      if letters.covers(text, x, y) then put(line, left + x, BLACK) end
     end
   end
 end
 
+--- Maps, true paths, predicted paths and learned costs side by side, a row for each instance. On a
+-- predicted path, white dots are cells of the true one, orange dots are not. Costs run from dark (low) to
+-- yellow (high), each map by its own range.
+-- @param options.file   name of the PNG
+-- @param options.rows   list of {image=[3,h,w], truth=[r,c], predicted=[r,c], costs=[r,c]}, tensors; image
+-- entries in 0..1, or in 0..255 if any is above 1
+-- @param options.scale  pixels for one of the image (default: panels about 300 high)
+-- @return true; or nil and a message, and no file
 return function(options)
   local o = check.options("plot.paths", options, {
     file = check.text(), rows = check.any(), scale = check.optional(check.count()),
@@ -154,7 +144,7 @@ return function(options)
   local function clear()
     for i = 1, 3 * width do line[i] = 255 end
   end
-  for y = 0, 5 * LETTER - 1 do
+  for y = 0, letters.HEIGHT - 1 do
     clear()
     heading_line(line, y, panel_width)
     write(MARGIN + y)
