@@ -8,7 +8,8 @@ local style = require "mapgrad.plot.style"
 local MARKERS = 12 -- about so many on a long line
 
 local function figure_of(o, series, kind)
-  local figure = { title = o.title, x_label = o.x_label, y_label = o.y_label, data = {}, plots = {}, set = {} }
+  local figure = { title = o.title, x_label = o.x_label, y_label = o.y_label, data = {}, plots = {} }
+  figure.set = { kind ~= "text" and "set grid ytics noxtics" or "unset grid" }
   local bands = {}
   for i, entry in ipairs(series) do
     local name = ("series%d"):format(i)

@@ -73,7 +73,11 @@ local function labels(figure, kind)
   if kind == "text" and up ~= "" then
     title, up = title == "" and up or ("%s (up: %s)"):format(title, up), ""
   end
-  return ("set title %s\nset xlabel %s\nset ylabel %s"):format(quote(title), quote(figure.x_label), quote(up))
+  local lines = {}
+  for _, row in ipairs { { "title", title }, { "xlabel", figure.x_label }, { "ylabel", up } } do
+    if row[2] ~= "" then lines[#lines + 1] = ("set %s %s"):format(row[1], quote(row[2])) end
+  end
+  return table.concat(lines, "\n")
 end
 
 local function heading(figure, o, kind)
@@ -96,7 +100,7 @@ local function script(figure, o, kind, output, blocks, from)
   local plots = {}
   for i, entry in ipairs(figure.plots) do plots[i] = from(entry.data) .. " " .. entry.how end
   return table.concat({
-    "set terminal " .. terminal_of(kind, o), output and "set output " .. quote(output) or "",
+    "set terminal " .. terminal_of(kind, o), "set output" .. (output and " " .. quote(output) or ""),
     heading(figure, o, kind), blocks, "plot " .. table.concat(plots, ", \\\n  "), "",
   }, "\n")
 end

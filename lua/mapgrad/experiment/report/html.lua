@@ -1,0 +1,53 @@
+--- HTML as text: everything that is not made here is escaped.
+-- @module mapgrad.experiment.report.html
+local html = {}
+
+local entities = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;", ["'"] = "&#39;" }
+
+-- Bytes that are not UTF-8 would make the file invalid: they become the replacement character.
+local function valid(text)
+  local parts, at = {}, 1
+  while at <= #text do
+    local byte = text:byte(at)
+    local length = byte < 0x80 and 1 or byte >= 0xC2 and byte < 0xE0 and 2 or byte >= 0xE0 and byte < 0xF0 and 3
+      or byte >= 0xF0 and byte < 0xF5 and 4 or 0
+    local piece = text:sub(at, at + length - 1)
+    if length > 0 and #piece == length and not piece:sub(2):find "[^\128-\191]" then
+      parts[#parts + 1], at = piece, at + length
+    else
+      parts[#parts + 1], at = "\239\191\189", at + 1
+    end
+  end
+  return table.concat(parts)
+end
+
+--- A text as HTML, in elements and in attributes.
+function html.escape(text)
+  text = tostring(text)
+  if text:find "[\128-\255]" then text = valid(text) end
+  return (text:gsub("[%z\1-\8\11\12\14-\31\127]", " "):gsub("[&<>\"']", entities))
+end
+
+--- An element: attributes are escaped, contents are HTML already.
+-- @param name        such as "td"
+-- @param attributes  name -> text, or nil; written in the order of names
+-- @param ...         HTML
+function html.element(name, attributes, ...)
+  local names, parts = {}, {}
+  for key in pairs(attributes or {}) do names[#names + 1] = key end
+  table.sort(names)
+  for _, key in ipairs(names) do parts[#parts + 1] = (' %s="%s"'):format(key, html.escape(attributes[key])) end
+  return ("<%s%s>%s</%s>"):format(name, table.concat(parts), table.concat { ... }, name)
+end
+
+--- A number with four digits that matter; what is not a number is a dash.
+function html.number(value)
+  if type(value) ~= "number" or value ~= value then return "–" end
+  if value == math.huge or value == -math.huge then return value > 0 and "∞" or "−∞" end
+  local text = ("%.4g"):format(value)
+  local mantissa, exponent = text:match "^(.-)e([+-]%d+)$"
+  if mantissa then text = ("%s·10<sup>%d</sup>"):format(mantissa, tonumber(exponent)) end
+  return (text:gsub("%-", "−"))
+end
+
+return html
