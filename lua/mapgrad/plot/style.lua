@@ -5,8 +5,8 @@ local style = {}
 
 --- Colours by series; after the last they start again.
 style.palette = { "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000" }
--- gnuplot's markers: disc, square, up, down, diamond, ring, open square.
-local markers = { 7, 5, 9, 11, 13, 6, 4 }
+--- gnuplot's markers by series: disc, square, up, down, diamond, ring, open square.
+style.markers = { 7, 5, 9, 11, 13, 6, 4 }
 
 --- Lines of the frame and the grid.
 style.frame, style.grid = "#555555", "#DDDDDD"
@@ -35,7 +35,7 @@ end
 
 --- gnuplot's words for its marker and colour.
 function style.marker(index)
-  return ("pointtype %d %s"):format(markers[style.place(index)], style.colour(index))
+  return ("pointtype %d %s"):format(style.markers[style.place(index)], style.colour(index))
 end
 
 --- gnuplot's words for its dash, marker and colour.

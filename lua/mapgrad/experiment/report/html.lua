@@ -40,14 +40,27 @@ function html.element(name, attributes, ...)
   return ("<%s%s>%s</%s>"):format(name, table.concat(parts), table.concat { ... }, name)
 end
 
---- A number with four digits that matter; what is not a number is a dash.
-function html.number(value)
+--- A number; what is not a number is a dash.
+-- @param value     the number
+-- @param decimals  digits after the point; nil: four digits that matter
+function html.number(value, decimals)
   if type(value) ~= "number" or value ~= value then return "–" end
   if value == math.huge or value == -math.huge then return value > 0 and "∞" or "−∞" end
-  local text = ("%.4g"):format(value)
+  local text = decimals and math.abs(value) < 1e7 and ("%." .. decimals .. "f"):format(value) or ("%.4g"):format(value)
   local mantissa, exponent = text:match "^(.-)e([+-]%d+)$"
   if mantissa then text = ("%s·10<sup>%d</sup>"):format(mantissa, tonumber(exponent)) end
   return (text:gsub("%-", "−"))
+end
+
+--- A count, its digits in threes.
+function html.count(value)
+  if type(value) ~= "number" or value ~= value or value >= 2 ^ 53 then return html.number(value) end
+  local text = ("%.0f"):format(value)
+  while true do
+    local count
+    text, count = text:gsub("^(%d+)(%d%d%d)", "%1\226\128\175%2") -- a narrow space that does not break
+    if count == 0 then return text end
+  end
 end
 
 return html

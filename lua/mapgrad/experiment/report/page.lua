@@ -38,10 +38,9 @@ border-block:1px solid var(--rule)}
 .scroll:focus-visible,a:focus-visible{outline:2px solid var(--link);outline-offset:2px}
 table{border-collapse:collapse;font-size:.9rem;line-height:1.4;font-variant-numeric:tabular-nums}
 .wide{width:100%}
-caption{text-align:left;color:var(--muted);padding-bottom:.4rem;caption-side:top}
 th,td{padding:.42rem .75rem;text-align:left;vertical-align:middle;border-bottom:1px solid var(--rule)}
 thead th{color:var(--muted);font-weight:600;vertical-align:bottom;border-bottom:2px solid var(--rule);white-space:nowrap}
-tbody th{font-weight:600;background:var(--page);position:sticky;left:0;overflow-wrap:anywhere;min-width:8rem}
+tbody th{font-weight:600;background:var(--page);position:sticky;left:0;overflow-wrap:break-word;min-width:11rem;max-width:22rem}
 td{white-space:nowrap}
 td.text{white-space:normal;overflow-wrap:anywhere;min-width:6rem;max-width:24rem}
 .number{text-align:right}
@@ -57,7 +56,7 @@ td.text{white-space:normal;overflow-wrap:anywhere;min-width:6rem;max-width:24rem
 .legend span{overflow-wrap:anywhere}
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,27rem),1fr));gap:2rem 2.25rem;margin:1rem 0}
 figure{margin:0;min-width:0}
-figcaption{margin:0 0 .5rem}
+figcaption{margin:0 0 .5rem;min-height:3.1em}
 .figure{display:block;width:100%;height:auto;font-family:inherit;color:var(--text)}
 .notes{padding:0;list-style:none;margin:1rem 0;max-width:46rem}
 .notes li{padding:.45rem .8rem;margin:.4rem 0;background:var(--soft);border-left:3px solid var(--series-5);
@@ -71,10 +70,10 @@ code{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",m
 footer{margin-top:3rem;padding-block:1rem 2.5rem;color:var(--muted)}
 footer p{border-top:1px solid var(--rule);padding-top:1rem;max-width:none}
 .definitions{position:absolute}
-@media (max-width:40rem){th,td{padding:.38rem .5rem}h2{margin-top:2.25rem}}
+@media (max-width:40rem){tbody th{min-width:8rem;max-width:11rem}figcaption{min-height:0}th,td{padding:.38rem .5rem}h2{margin-top:2.25rem}}
 @media print{@page{margin:16mm 14mm}body{font-size:10pt}main,header,footer{max-width:none;padding-inline:0}
 nav{display:none}.figures{grid-template-columns:1fr 1fr;gap:1.2rem}figure,tr,.notes li,pre{break-inside:avoid}
-h2,h3,caption{break-after:avoid}thead{display:table-header-group}.scroll{overflow:visible}
+h2,h3{break-after:avoid}thead{display:table-header-group}.scroll{overflow:visible}
 tbody th{position:static}table{font-size:8pt}th,td{padding:.2rem .4rem}.interval{width:90px}.spark{width:70px}
 pre{white-space:pre-wrap;overflow-wrap:anywhere}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 ]]

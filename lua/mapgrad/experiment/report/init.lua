@@ -1,0 +1,211 @@
+--- Reports: runs as one HTML file that needs no network and no script.
+-- Equal runs give equal bytes: nothing of the day or the machine that makes the report is in it.
+-- @module mapgrad.experiment.report
+local check = require "mapgrad.check"
+local curve = require "mapgrad.experiment.curve"
+local figures = require "mapgrad.experiment.report.figures"
+local html = require "mapgrad.experiment.report.html"
+local page = require "mapgrad.experiment.report.page"
+local summary = require "mapgrad.experiment.report.summary"
+local tables = require "mapgrad.experiment.report.table"
+
+local report = {}
+
+local element, escape = html.element, html.escape
+
+local DRAWN = 7 -- groups in figures: as many as there are colours
+
+-- ------------------------------------------------------------------ what is said
+
+-- Texts in the order of their first appearance, with how often each appears.
+local function counted(texts)
+  local list, counts = {}, {}
+  for _, text in ipairs(texts) do
+    if not counts[text] then list[#list + 1] = text end
+    counts[text] = (counts[text] or 0) + 1
+  end
+  return list, counts
+end
+
+-- Options with the texts of their values: those that differ first.
+local function option_rows(runs, differing)
+  local seen, names = {}, {}
+  for _, name in ipairs(differing) do seen[name] = true; names[#names + 1] = name end
+  local rest = {}
+  for _, run in ipairs(runs) do
+    for name in pairs(run.options) do
+      if not seen[name] then seen[name] = true; rest[#rest + 1] = name end
+    end
+  end
+  table.sort(rest)
+  for _, name in ipairs(rest) do names[#names + 1] = name end
+  local rows = {}
+  for i, name in ipairs(names) do
+    local texts = {}
+    for _, run in ipairs(runs) do
+      if run.options[name] ~= nil then texts[#texts + 1] = tables.value(run.options[name]) end
+    end
+    rows[i] = { name = name, values = (counted(texts)) }
+  end
+  return rows
+end
+
+-- The values of a field of meta.json over runs, "a (3 runs), b (2 runs)" if there are several.
+local function fact(runs, name)
+  local texts = {}
+  for _, run in ipairs(runs) do
+    local value = run.meta[name]
+    if type(value) == "string" or type(value) == "number" then texts[#texts + 1] = tables.value(value) end
+  end
+  local list, counts = counted(texts)
+  if #list < 2 then return list[1] end
+  for i, text in ipairs(list) do
+    list[i] = ("%s (%d run%s)"):format(text, counts[text], counts[text] == 1 and "" or "s")
+  end
+  return table.concat(list, "; ")
+end
+
+local fields = {
+  { "mapgrad", "mapgrad" }, { "built with", "build" }, { "interpreter", "interpreter" }, { "numbers", "real" },
+  { "code", "code" }, { "machine", "host" }, { "processor", "processor" }, { "cores", "cores" },
+  { "threads", "threads" },
+}
+
+local function facts_of(runs)
+  local facts = {}
+  for _, field in ipairs(fields) do
+    local text = fact(runs, field[2])
+    if text then facts[#facts + 1] = { field[1], text } end
+  end
+  local first, last
+  for _, run in ipairs(runs) do
+    local started, ended = run.meta.started, run.meta.ended
+    if type(started) == "string" and (not first or started < first) then first = started end
+    if type(ended) == "string" and (not last or ended > last) then last = ended end
+  end
+  if first then facts[#facts + 1] = { "first run began", first } end
+  if last then facts[#facts + 1] = { "last run ended", last } end
+  return facts
+end
+
+local function plural(count, word)
+  return ("%d %s%s"):format(count, word, count == 1 and "" or "s")
+end
+
+local function has_solves(runs)
+  for _, run in ipairs(runs) do
+    if tonumber(run.meta.solves) then return true end
+  end
+  return false
+end
+
+-- Everything that the sections show.
+local function subject_of(runs, o)
+  local subject = summary.of(runs, o.metric, o.sense)
+  subject.title, subject.command, subject.flags = o.title, o.command, subject.flags or {}
+  subject.has_variants, subject.has_solves = runs[1].variant ~= nil, has_solves(runs)
+  subject.drawn = math.min(#subject.groups, DRAWN)
+  subject.options, subject.facts = option_rows(runs, subject.differing), facts_of(runs)
+  subject.runs = {}
+  for i, run in ipairs(runs) do
+    local x, y = curve.points(run, o.metric, "epoch")
+    subject.runs[i] = { run = run, value = summary.final(run, o.metric), points = curve.thin({ x = x, y = y }, 24) }
+  end
+  return subject
+end
+
+-- ------------------------------------------------------------------ sections
+
+local function lead(subject)
+  local groups, best = subject.groups, subject.groups[1]
+  local parts = { plural(#subject.runs, "run"), plural(#groups, "group"),
+    ("%s, %s values are better"):format(subject.metric, subject.sense == "min" and "small" or "large") }
+  local text = element("p", { class = "muted" }, escape(table.concat(parts, " · ")))
+  if #groups > 1 and #best.values > 0 then
+    text = text .. element("p", { class = "lead" }, ("Best mean: <strong>%s</strong> with %s %s%s."):format(
+      escape(best.label), escape(subject.metric), html.number(best.mean), #best.values > 1
+      and (" (95 %% interval %s to %s, %s)"):format(html.number(best.low), html.number(best.high),
+        plural(#best.values, "seed")) or ", one run"))
+  end
+  return text
+end
+
+local function notes(subject)
+  local items = {}
+  for i, flag in ipairs(subject.flags) do items[i] = element("li", nil, escape(flag)) end
+  for _, entry in ipairs(subject.runs) do
+    if entry.run.state ~= "finished" then
+      local message = entry.run.meta.message
+      items[#items + 1] = element("li", nil, ("<strong>%s</strong> is %s and not in the means%s"):format(
+        escape(entry.run.name), escape(entry.run.state),
+        type(message) == "string" and message ~= "" and ": " .. escape(message) or "."))
+    end
+  end
+  if #items == 0 then return "" end
+  return element("ul", { class = "notes", ["aria-label"] = "What to know before reading the table" },
+    table.concat(items))
+end
+
+local function repeating(subject)
+  local texts = {}
+  for _, entry in ipairs(subject.runs) do
+    local command = entry.run.meta.command
+    if type(command) == "string" then texts[#texts + 1] = command end
+  end
+  local list, parts = counted(texts), {}
+  if #list > 0 then
+    parts[1] = ("<p>The runs were made by</p><pre tabindex=\"0\"><code>%s</code></pre>"):format(
+      escape(table.concat(list, "\n")))
+  end
+  parts[#parts + 1] = ("<p>One run again from its own record, with the same bytes in its metrics:</p>"
+    .. '<pre tabindex="0"><code>mapgrad repeat %s</code></pre>'):format(escape(subject.runs[1].run.folder))
+  if subject.command then
+    parts[#parts + 1] = ('<p>This page:</p><pre tabindex="0"><code>%s</code></pre>'):format(escape(subject.command))
+  end
+  return table.concat(parts)
+end
+
+local function section(id, heading, contents)
+  return ('<section id="%s" aria-labelledby="%s-heading">\n<h2 id="%s-heading">%s</h2>\n%s\n</section>\n'):format(id,
+    id, id, escape(heading), contents)
+end
+
+local function body(subject)
+  local drawn = figures.section(subject) -- first: it finds the markers that swatches use
+  local sections = {
+    { "comparison", "Comparison", tables.comparison(subject) .. notes(subject) },
+    { "figures", "Figures", drawn },
+    { "options", "Options", tables.options(subject) },
+    { "environment", "Environment", tables.facts("Environment", subject.facts) },
+    { "repeat", "How to repeat", repeating(subject) },
+    { "runs", "Runs", tables.runs(subject) },
+  }
+  local links, parts = {}, {}
+  for i, row in ipairs(sections) do
+    links[i] = ('<li><a href="#%s">%s</a></li>'):format(row[1], escape(row[2]))
+    parts[i] = section(row[1], row[2], row[3])
+  end
+  return table.concat {
+    subject.markers or "", "<header>\n<h1>", escape(subject.title), "</h1>\n", lead(subject),
+    '\n<nav aria-label="Sections"><ul>', table.concat(links), "</ul></nav>\n</header>\n<main>\n",
+    table.concat(parts), "</main>\n<footer><p>Made by mapgrad from the records of the runs.</p></footer>\n",
+  }
+end
+
+--- The page of runs.
+-- @param runs             list of runs, as of store.runs; not empty
+-- @param options.title    heading (default: that of the first run)
+-- @param options.metric   name of the metric to compare
+-- @param options.sense    "min" (default) or "max"
+-- @param options.command  how the page was made, to be shown (default: not shown)
+-- @return HTML
+function report.page(runs, options)
+  if type(runs) ~= "table" or #runs == 0 then check.fail("MG-ARGUMENT", "report.page: no runs") end
+  local o = check.options("report.page", options, {
+    title = check.text(tostring(runs[1].title or "runs")), metric = check.text(),
+    sense = check.choice({ "min", "max" }, "min"), command = check.optional(check.text()),
+  })
+  return page.whole(o.title, body(subject_of(runs, o)))
+end
+
+return report

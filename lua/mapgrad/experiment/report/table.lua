@@ -1,0 +1,234 @@
+--- The tables of a report: groups with their numbers, options, runs.
+-- @module mapgrad.experiment.report.table
+local html = require "mapgrad.experiment.report.html"
+local style = require "mapgrad.plot.style"
+
+local tables = {}
+
+local element, escape, number = html.element, html.escape, html.number
+
+-- Dashes as gnuplot draws them at a width of 2.
+local dashes = { nil, "5 8", "2 4", "8 4 2 4", "8 4 2 4 2 4" }
+
+--- The line of a series as a small picture; none for groups that are in no figure.
+-- @param has_markers  whether the page defines gnuplot's markers
+function tables.swatch(index, has_markers)
+  local place = style.place(index)
+  local dash = dashes[(index - 1) % 5 + 1]
+  return ('<svg class="swatch" viewBox="0 0 38 14" fill="none" aria-hidden="true"><path d="M0,7H38" stroke="var(--series-%d)" '
+    .. 'stroke-width="2"%s/>%s</svg>'):format(place, dash and (' stroke-dasharray="%s"'):format(dash) or "",
+    has_markers and ('<use href="#gpPt%d" transform="translate(19,7) scale(3.6)" color="var(--series-%d)"/>'):format(
+      style.markers[place] - 1, place) or "")
+end
+
+--- Seconds as people say them.
+function tables.duration(seconds)
+  if type(seconds) ~= "number" or seconds ~= seconds then return "–" end
+  if seconds < 100 then return ("%.3g s"):format(seconds) end
+  local minutes = math.floor(seconds / 60 + 0.5)
+  if minutes < 100 then return ("%d min"):format(minutes) end
+  return ("%d h %02d min"):format(math.floor(minutes / 60), minutes % 60)
+end
+
+--- An option's value as text.
+function tables.value(value)
+  if value == nil then return "" end
+  return type(value) == "number" and ("%.10g"):format(value) or tostring(value)
+end
+
+-- A table in a frame that scrolls by itself where the window is narrow.
+local function framed(label, class, contents)
+  return element("div", { class = "scroll", role = "region", tabindex = "0", ["aria-label"] = label },
+    element("table", { class = class }, contents), "")
+end
+
+local function head(columns)
+  local cells = {}
+  for i, column in ipairs(columns) do
+    cells[i] = element("th", { scope = "col", class = column.number and "number" or nil }, escape(column.name))
+  end
+  return "<thead><tr>" .. table.concat(cells) .. "</tr></thead>\n"
+end
+
+local function cell(contents, class)
+  return element("td", { class = class }, contents)
+end
+
+-- The interval of a group on the scale of all.
+local function interval_picture(group, low, high)
+  local function x(value) return 6 + 138 * (high > low and (value - low) / (high - low) or 0.5) end
+  return ('<svg class="interval" viewBox="0 0 150 18" aria-hidden="true"><path d="M0,9H150" stroke="var(--grid)"/>'
+    .. '<path d="M%.1f,9H%.1fM%.1f,5V13M%.1f,5V13" stroke="currentColor" stroke-width="1.5" fill="none"/>'
+    .. '<circle cx="%.1f" cy="9" r="3.6" fill="currentColor"/></svg>'):format(x(group.low), x(group.high),
+    x(group.low), x(group.high), x(group.mean))
+end
+
+local function ends(groups)
+  local low, high = math.huge, -math.huge
+  for _, group in ipairs(groups) do
+    if #group.values > 0 then low, high = math.min(low, group.low), math.max(high, group.high) end
+  end
+  return low, high
+end
+
+-- Digits after the point so that the narrowest interval shows two of its own.
+local function decimals_of(groups)
+  local least = math.huge
+  for _, group in ipairs(groups) do
+    local half = #group.values > 1 and (group.high - group.low) / 2 or 0
+    if half > 0 then least = math.min(least, half) end
+  end
+  if least == math.huge then return nil end
+  return math.max(0, math.min(1 - math.floor(math.log(least) / math.log(10)), 9))
+end
+
+local function mean(list)
+  local sum = 0
+  for _, value in ipairs(list) do sum = sum + value end
+  return #list > 0 and sum / #list or nil
+end
+
+local function mean_meta(group, name)
+  local list = {}
+  for _, run in ipairs(group.runs) do list[#list + 1] = tonumber(run.meta[name]) end
+  return mean(list)
+end
+
+-- The cells of the options that differ; the first heads the row if there are no variants.
+local function option_cells(subject, options)
+  local cells = {}
+  for i, name in ipairs(subject.differing) do cells[i] = cell(escape(tables.value(options[name])), "text") end
+  return table.concat(cells)
+end
+
+local function group_columns(subject)
+  local columns = { { name = "group" } }
+  if subject.has_variants then
+    columns[1].name = "variant"
+    for _, name in ipairs(subject.differing) do columns[#columns + 1] = { name = name } end
+  end
+  for _, name in ipairs { "runs", "mean", "std" } do columns[#columns + 1] = { name = name, number = true } end
+  columns[#columns + 1] = { name = "95 % interval" }
+  columns[#columns + 1] = { name = "" }
+  if subject.has_solves then columns[#columns + 1] = { name = "solver calls", number = true } end
+  columns[#columns + 1] = { name = "time", number = true }
+  columns[#columns - (subject.has_solves and 2 or 1)].name = "on one scale"
+  return columns
+end
+
+local function group_row(subject, group, i, low, high, decimals)
+  local name = subject.has_variants and group.variant or group.label
+  local swatch = i <= subject.drawn and tables.swatch(i, subject.markers ~= nil) or ""
+  local best = i == 1 and #subject.groups > 1 and '<span class="tag">best mean</span>' or ""
+  local cells = {
+    element("th", { scope = "row" }, element("span", { class = "group" }, swatch,
+      "<span>" .. escape(name ~= "" and name or "all runs") .. best .. "</span>")),
+    subject.has_variants and option_cells(subject, group.options) or "",
+    cell(("%d"):format(#group.values), "number"),
+  }
+  local has = #group.values > 0
+  cells[#cells + 1] = cell(number(has and group.mean or nil, decimals), "number")
+  cells[#cells + 1] = cell(number(#group.values > 1 and group.std or nil, decimals), "number")
+  cells[#cells + 1] = cell(#group.values > 1 and number(group.low, decimals) .. " to " .. number(group.high, decimals) or "–")
+  cells[#cells + 1] = cell(has and interval_picture(group, low, high) or "")
+  if subject.has_solves then cells[#cells + 1] = cell(html.count(mean_meta(group, "solves")), "number") end
+  cells[#cells + 1] = cell(tables.duration(mean_meta(group, "seconds")), "number")
+  return element("tr", { class = best ~= "" and "best" or nil }, table.concat(cells)) .. "\n"
+end
+
+--- The comparison: a row for each group, the best mean first.
+function tables.comparison(subject)
+  local low, high = ends(subject.groups)
+  local rows, decimals = {}, decimals_of(subject.groups)
+  for i, group in ipairs(subject.groups) do rows[i] = group_row(subject, group, i, low, high, decimals) end
+  local caption = ("%s at the end of a run, %s values are better; mean over the finished runs of a group, which differ "
+    .. "by their seed. Solver calls and time: means over these runs."):format(subject.metric,
+    subject.sense == "min" and "small" or "large")
+  return element("p", { class = "muted" }, escape(caption)) .. framed("Comparison of groups", "wide", head(group_columns(subject)) .. element("tbody", nil, table.concat(rows)))
+end
+
+--- Options: those that differ with their values, then those that all runs share.
+function tables.options(subject)
+  local rows = {}
+  local function add(name, values)
+    rows[#rows + 1] = ("<tr>%s%s</tr>\n"):format(element("th", { scope = "row" }, escape(name)),
+      cell(values, "text"))
+  end
+  for _, row in ipairs(subject.options) do
+    local texts = {}
+    for i, value in ipairs(row.values) do texts[i] = "<code>" .. escape(value) .. "</code>" end
+    add(row.name, table.concat(texts, ", "))
+  end
+  return framed("Options", nil, head { { name = "option" }, { name = "values" } }
+    .. element("tbody", nil, table.concat(rows)))
+end
+
+-- A metric over a run as a small picture.
+local function sparkline(points)
+  local low, high = math.huge, -math.huge
+  for _, y in ipairs(points.y) do
+    if y == y then low, high = math.min(low, y), math.max(high, y) end
+  end
+  if high < low or #points.y < 2 then return "" end
+  local lines, line = {}, {}
+  local function close()
+    if #line > 0 then lines[#lines + 1] = ('<polyline points="%s"/>'):format(table.concat(line, " ")) end
+    line = {}
+  end
+  for i, y in ipairs(points.y) do
+    if y ~= y then
+      close()
+    else
+      line[#line + 1] = ("%.4g,%.3g"):format(2 + 106 * (i - 1) / (#points.y - 1),
+        2 + 20 * (high > low and (high - y) / (high - low) or 0.5))
+    end
+  end
+  close()
+  return '<svg class="spark" viewBox="0 0 110 24" preserveAspectRatio="none" aria-hidden="true">'
+    .. table.concat(lines) .. "</svg>"
+end
+
+local marks = { finished = "✓ ", failed = "✗ ", cut = "◼ ", running = "… " }
+
+local function run_row(subject, entry)
+  local run = entry.run
+  local cells = { element("th", { scope = "row" }, escape(run.name)) }
+  if subject.has_variants then cells[#cells + 1] = cell(escape(run.variant or ""), "text") end
+  cells[#cells + 1] = option_cells(subject, run.options)
+  cells[#cells + 1] = cell(escape(tables.value(run.seed)), "number")
+  cells[#cells + 1] = cell(("<span class=\"state %s\">%s%s</span>"):format(escape(run.state), marks[run.state] or "",
+    escape(run.state)))
+  cells[#cells + 1] = cell(number(entry.value), "number")
+  cells[#cells + 1] = cell(sparkline(entry.points))
+  if subject.has_solves then cells[#cells + 1] = cell(html.count(tonumber(run.meta.solves)), "number") end
+  cells[#cells + 1] = cell(tables.duration(run.meta.seconds), "number")
+  return "<tr>" .. table.concat(cells) .. "</tr>\n"
+end
+
+--- All runs, with their states and the course of the metric.
+function tables.runs(subject)
+  local columns, rows = { { name = "run" } }, {}
+  if subject.has_variants then columns[2] = { name = "variant" } end
+  for _, name in ipairs(subject.differing) do columns[#columns + 1] = { name = name } end
+  columns[#columns + 1] = { name = "seed", number = true }
+  columns[#columns + 1] = { name = "state" }
+  columns[#columns + 1] = { name = subject.metric, number = true }
+  columns[#columns + 1] = { name = "course" }
+  if subject.has_solves then columns[#columns + 1] = { name = "solver calls", number = true } end
+  columns[#columns + 1] = { name = "time", number = true }
+  for i, entry in ipairs(subject.runs) do rows[i] = run_row(subject, entry) end
+  return element("p", { class = "muted" }, escape(("Course: %s over each run, each on its own scale.")
+    :format(subject.metric))) .. framed("Runs", "wide", head(columns) .. element("tbody", nil, table.concat(rows)))
+end
+
+--- Rows of a name and its values.
+function tables.facts(label, facts)
+  local rows = {}
+  for i, fact in ipairs(facts) do
+    rows[i] = ("<tr>%s%s</tr>\n"):format(element("th", { scope = "row" }, escape(fact[1])),
+      cell(escape(fact[2]), "text"))
+  end
+  return framed(label, nil, element("tbody", nil, table.concat(rows)))
+end
+
+return tables
