@@ -40,7 +40,8 @@ local function figure_of(o, bars, kind)
   end
   for _, mark in ipairs(marks) do figure.plots[#figure.plots + 1] = mark end -- over the bars
   figure.set = {
-    "unset key", kind == "text" and "unset grid" or "set grid noytics xtics", ("set yrange [%g:0.4]"):format(#bars + 0.6),
+    "unset key", kind == "text" and "unset grid" or "set grid noytics xtics",
+    ("set yrange [%g:0.4]"):format(#bars + 0.6),
     ("set ytics (%s)"):format(table.concat(tics, ", ")), "set ytics scale 0",
     points and "set offsets graph 0.05, graph 0.05, 0, 0" or "set xrange [*<0:0<*]",
   }

@@ -195,42 +195,20 @@ local HEAD = [[
 # set terminal cairolatex pdf size 12cm,8cm; set output 'figure.tex'
 ]]
 
--- Makes a folder and those above it; true, or nil and a message.
-local function make_folder(path)
-  local lfs = require "lfs"
-  local made = path:sub(1, 1) == "/" and "/" or ""
-  for part in path:gmatch "[^/]+" do
-    made = made .. part
-    local ok, message = lfs.mkdir(made)
-    if not ok and lfs.attributes(made, "mode") ~= "directory" then return nil, ("%s: %s"):format(made, message) end
-    made = made .. "/"
-  end
-  return true
-end
-
-local function write(path, text)
-  local part = path .. ".part"
-  local file, message = io.open(part, "wb")
-  if not file then return nil, message end
-  local ok
-  ok, message = file:write(text)
-  if file:close() and ok then ok, message = os.rename(part, path) end
-  if ok then return true end
-  os.remove(part)
-  return nil, message
-end
-
--- Writes figure.gp and a NAME.dat for each data set.
+-- Writes figure.gp and a NAME.dat for each data set, into a folder that is made if it is not there.
 local function write_folder(figure, o)
-  local ok, message = make_folder(o.script)
-  for _, data in ipairs(figure.data) do
-    if not ok then return nil, message end
-    ok, message = write(("%s/%s.dat"):format(o.script, data.name),
-      ("# %s\n%s\n"):format(data.columns:gsub("%c", " "), table.concat(data.lines, "\n")))
+  local lfs = require "lfs"
+  local ok, message = lfs.mkdir(o.script)
+  if not ok and lfs.attributes(o.script, "mode") ~= "directory" then
+    return nil, ("%s: the folder cannot be made: %s"):format(o.script, message)
   end
-  if not ok then return nil, message end
+  for _, data in ipairs(figure.data) do
+    ok, message = core.file_write(("%s/%s.dat"):format(o.script, data.name),
+      ("# %s\n%s\n"):format(data.columns:gsub("%c", " "), table.concat(data.lines, "\n")))
+    if not ok then return nil, message end
+  end
   local text = script(figure, o, "svg", "figure.svg", "", function(name) return quote(name .. ".dat") end)
-  return write(o.script .. "/figure.gp", HEAD .. text)
+  return core.file_write(o.script .. "/figure.gp", HEAD .. text)
 end
 
 --- Draws: into `o.file`, into the folder `o.script`, both, as the value (`o.format`), or as text on stdout.
