@@ -49,9 +49,9 @@ local lua_floors = {
   { "diagnose",
     { "autograd", "tensor", "random", "solver", "noise", "distribution", "target", "estimator", "loss" } },
   { "checkpoint", { "tensor", "random", "data" } },
-  { "progress", {} }, { "failure", {} }, { "inspect", {} },
+  { "progress", {} }, { "failure", {} }, { "inspect", {} }, { "statistics", {} },
   { "plot", { "tensor", "data", "progress" } },
-  { "experiment", { "autograd", "tensor", "random", "progress", "plot", "failure" } },
+  { "experiment", { "autograd", "tensor", "random", "progress", "plot", "failure", "statistics" } },
   { "init", { "autograd" } }, -- loads every other part when it is first used
   { "help", { "init", "inspect" } },
   { "repl", { "init", "failure", "help", "inspect", "random", "progress" } },
