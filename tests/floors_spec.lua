@@ -49,9 +49,8 @@ local lua_floors = {
   { "diagnose",
     { "autograd", "tensor", "random", "solver", "noise", "distribution", "target", "estimator", "loss" } },
   { "checkpoint", { "tensor", "random", "data" } },
-  { "progress", {} }, { "failure", {} }, { "inspect", {} },
+  { "progress", {} }, { "failure", {} }, { "inspect", {} }, { "statistics", {} },
   { "plot", { "tensor", "data", "progress" } },
-  { "statistics", { "random" } },
   { "experiment",
     { "tensor", "random", "solver", "data", "checkpoint", "progress", "plot", "failure", "statistics" } },
   { "init", { "autograd" } }, -- loads every other part when it is first used

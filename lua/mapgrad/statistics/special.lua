@@ -38,13 +38,6 @@ local MIDDLE = { -- up to sqrt 32, in |x|
   { 19685.429676859990727, 38912.003286093271411, 34900.952721145977266, 18615.571640885098091,
     6485.558298266760755, 1519.377599407554805, 235.38790178262499861, 22.266688044328115691, 1 },
 }
-local LARGE = { -- beyond, in 1/x^2
-  { 2.9112874951168792e-5, 0.001421619193227893466, 0.022235277870649807, 0.1274011611602473639,
-    0.21589853405795699, 0.02307344176494017303 },
-  { 7.29751555083966205e-5, 0.00378239632202758244, 0.0659881378689285515, 0.468238212480865118,
-    1.28426009614491121, 1 },
-}
-
 -- exp(-x^2 / 2) with x split so that its square is exact.
 local function bell(x)
   local head = floor(x * 16) / 16
@@ -55,9 +48,9 @@ end
 local function upper_tail(x)
   if x > 38.6 then return 0 end
   if x < sqrt(32) then return bell(x) * polynomial(MIDDLE[1], x) / polynomial(MIDDLE[2], x) end
-  local s = 1 / (x * x)
-  local r = s * polynomial(LARGE[1], s) / polynomial(LARGE[2], s)
-  return bell(x) * (1 / sqrt(2 * pi) - r) / x
+  local fraction = x -- Laplace's continued fraction
+  for k = 50, 1, -1 do fraction = x + k / fraction end
+  return bell(x) / (fraction * sqrt(2 * pi))
 end
 
 --- P(N <= x) of the standard normal law.
@@ -65,6 +58,7 @@ end
 -- @tparam number x
 -- @treturn number
 function special.normal_cdf(x)
+  x = x + 0.0 -- no integers of Lua 5.4, which wrap around
   if x ~= x then return nan end
   if abs(x) <= 0.67448975 then
     local s = x * x
@@ -125,7 +119,7 @@ local function stirling(x) return polynomial(STIRLING, 1 / (x * x)) / x end
 
 -- log gamma(x), 0 < x < 10, by way of x + k >= 10.
 local function log_gamma_small(x)
-  local product = 1
+  local product = 1.0
   while x < 10 do product, x = product * x, x + 1 end
   return (x - 0.5) * log(x) - x + 0.5 * log(2 * pi) + stirling(x) - log(product)
 end
@@ -135,6 +129,7 @@ end
 -- @treturn number
 function special.log_gamma(x)
   if not (x > 0) then return x == 0 and huge or nan end
+  x = x + 0.0
   if x == huge then return huge end
   if x < 10 then return log_gamma_small(x) end
   return (x - 0.5) * log(x) - x + 0.5 * log(2 * pi) + stirling(x)
@@ -146,7 +141,7 @@ end
 -- @tparam number b
 -- @treturn number
 function special.log_beta(a, b)
-  local p, q = math.min(a, b), math.max(a, b)
+  local p, q = math.min(a, b) + 0.0, math.max(a, b) + 0.0
   if q < 10 then return special.log_gamma(p) + special.log_gamma(q) - special.log_gamma(p + q) end
   if p < 10 then
     return special.log_gamma(p) + stirling(q) - stirling(p + q) + p - p * log(p + q)
@@ -200,7 +195,7 @@ end
 -- @treturn number
 function special.beta_cdf(x, a, b)
   if not (x >= 0 and x <= 1 and a > 0 and b > 0) then return nan end
-  return (incomplete_beta(x, 1 - x, a, b))
+  return (incomplete_beta(x + 0.0, 1 - x, a + 0.0, b + 0.0))
 end
 
 -- ------------------------------------------------------------------ Student
@@ -211,6 +206,7 @@ end
 -- @treturn number
 function special.t_two_sided(t, freedom)
   if not (t == t and freedom > 0) then return nan end
+  t = t + 0.0
   local square = t * t
   if square == huge then return 0 end
   local sum = freedom + square
@@ -228,7 +224,7 @@ end
 
 -- The t >= 0 with P(|T| > t) = tails, by Newton's steps on log t inside a bracket.
 local function upper_point(tails, freedom)
-  local low, high = 0, 1
+  local low, high = 0.0, 1.0
   while special.t_two_sided(high, freedom) > tails do
     low, high = high, high * 2
     if high > 1e300 then return huge end
@@ -256,6 +252,7 @@ function special.t_quantile(p, freedom)
   if not (p >= 0 and p <= 1 and freedom > 0) then return nan end
   if freedom == huge then return special.normal_quantile(p) end
   if p == 0.5 then return 0 end
+  freedom = freedom + 0.0
   if p < 0.5 then return -upper_point(2 * p, freedom) end
   return upper_point(2 * (1 - p), freedom)
 end

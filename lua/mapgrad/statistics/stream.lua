@@ -26,16 +26,64 @@ function stream.new(seed)
   return uniform
 end
 
---- Resamples with replacement: rows of indices, one after the other.
--- @tparam number seed      of the stream
--- @tparam number n         entries of a sample
--- @tparam number resamples number of rows
--- @treturn table list of resamples * n integers from 1 to n
-function stream.resample(seed, n, resamples)
+local KEPT = 2 ^ 20 -- numbers of the tables that are kept for the next sample of the same size
+local kept, held = {}, 0
+
+-- The rows of a table made by fill(uniform, row); kept under a name where they are not too many.
+local function rows(name, seed, width, count, fill)
+  if kept[name] then return kept[name] end
+  if width * count > KEPT then return nil end
+  if held + width * count > 2 * KEPT then kept, held = {}, 0 end
   local uniform, list = stream.new(seed), {}
-  local floor = math.floor
-  for i = 1, n * resamples do list[i] = floor(uniform() * n) + 1 end
+  for r = 1, count do
+    list[r] = {}
+    fill(uniform, list[r])
+  end
+  kept[name], held = list, held + width * count
   return list
+end
+
+-- Calls f(row, r) for r = 1..count; the rows belong to this file.
+local function each(name, seed, width, count, fill, f)
+  local list = rows(name, seed, width, count, fill)
+  if list then
+    for r = 1, count do f(list[r], r) end
+    return
+  end
+  local uniform, row = stream.new(seed), {}
+  for r = 1, count do
+    fill(uniform, row)
+    f(row, r)
+  end
+end
+
+--- Resamples with replacement: f(row, r) for r = 1..count, row a list of n integers from 1 to n, to be read only.
+-- @tparam number seed   of the stream
+-- @tparam number n      entries of a sample
+-- @tparam number count  number of resamples
+-- @tparam function f
+function stream.resamples(seed, n, count, f)
+  local floor = math.floor
+  each(("resample %d %d %d"):format(seed, n, count), seed, n, count, function(uniform, row)
+    for i = 1, n do row[i] = floor(uniform() * n) + 1 end
+  end, f)
+end
+
+--- Random signs, ten to a number: f(row, r), row a list of ceil(n / 10) integers from 0 to 1023.
+-- @tparam number seed   of the stream
+-- @tparam number n      how many signs
+-- @tparam number count  number of rows
+-- @tparam function f
+function stream.signs(seed, n, count, f)
+  local floor, width = math.floor, math.ceil(n / 10)
+  each(("signs %d %d %d"):format(seed, width, count), seed, width, count, function(uniform, row)
+    for i = 1, width, 3 do
+      local bits = floor(uniform() * 1073741824) -- 2^30
+      local high = floor(bits / 1048576)
+      local middle = floor((bits - high * 1048576) / 1024)
+      row[i], row[i + 1], row[i + 2] = high, middle, bits - high * 1048576 - middle * 1024
+    end
+  end, f)
 end
 
 return stream
