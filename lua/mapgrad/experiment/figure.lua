@@ -94,11 +94,12 @@ local function text_of(value)
   return type(value) == "number" and ("%.10g"):format(value) or tostring(value)
 end
 
--- The values of an option, sorted: numbers by size, before texts.
-local function values_of(subject, name)
+--- The values of an option, sorted: numbers by size, before texts.
+-- @param list_of  tables with options: runs or groups
+function figure.values(list_of, name)
   local seen, list = {}, {}
-  for _, group in ipairs(subject.groups) do
-    local value = group.options[name]
+  for _, entry in ipairs(list_of) do
+    local value = entry.options[name]
     if value ~= nil and not seen[value] then
       seen[value] = true
       list[#list + 1] = value
@@ -132,7 +133,7 @@ end
 --- The mean of the metric over two options, whatever the others are.
 -- @param x, y  names of options
 function figure.heat(subject, x, y, output)
-  local columns, rows, cells, found = values_of(subject, x), values_of(subject, y), {}, false
+  local columns, rows, cells, found = figure.values(subject.groups, x), figure.values(subject.groups, y), {}, false
   for r, row in ipairs(rows) do
     cells[r] = {}
     for c, column in ipairs(columns) do
@@ -143,9 +144,11 @@ function figure.heat(subject, x, y, output)
   if not found then
     return nil, ("no finished run has %s, %s and %s: nothing to draw"):format(x, y, subject.metric)
   end
-  return plot.heat(options_of({
+  local o = options_of({
     columns = texts_of(columns), rows = texts_of(rows), values = cells, x_label = x, y_label = y,
-  }, output))
+  }, output)
+  if o.title then o.title = ("%s%smean %s"):format(o.title, o.title == "" and "" or ": ", subject.metric) end
+  return plot.heat(o)
 end
 
 --- A point for each run: the metric over an option or another metric.

@@ -3,6 +3,7 @@
 -- @module mapgrad.experiment.report
 local check = require "mapgrad.check"
 local curve = require "mapgrad.experiment.curve"
+local figure = require "mapgrad.experiment.figure"
 local figures = require "mapgrad.experiment.report.figures"
 local html = require "mapgrad.experiment.report.html"
 local page = require "mapgrad.experiment.report.page"
@@ -41,11 +42,9 @@ local function option_rows(runs, differing)
   for _, name in ipairs(rest) do names[#names + 1] = name end
   local rows = {}
   for i, name in ipairs(names) do
-    local texts = {}
-    for _, run in ipairs(runs) do
-      if run.options[name] ~= nil then texts[#texts + 1] = tables.value(run.options[name]) end
-    end
-    rows[i] = { name = name, values = (counted(texts)) }
+    local texts = figure.values(runs, name)
+    for k, value in ipairs(texts) do texts[k] = tables.value(value) end
+    rows[i] = { name = name, values = texts }
   end
   return rows
 end
@@ -94,7 +93,7 @@ end
 
 local function has_solves(runs)
   for _, run in ipairs(runs) do
-    if tonumber(run.meta.solves) then return true end
+    if (tonumber(run.meta.solves) or 0) > 0 then return true end
   end
   return false
 end
@@ -185,6 +184,7 @@ local function body(subject)
     links[i] = ('<li><a href="#%s">%s</a></li>'):format(row[1], escape(row[2]))
     parts[i] = section(row[1], row[2], row[3])
   end
+  parts[3], parts[4] = '<div class="pair">\n' .. parts[3], parts[4] .. "</div>\n" -- side by side where there is room
   return table.concat {
     subject.markers or "", "<header>\n<h1>", escape(subject.title), "</h1>\n", lead(subject),
     '\n<nav aria-label="Sections"><ul>', table.concat(links), "</ul></nav>\n</header>\n<main>\n",

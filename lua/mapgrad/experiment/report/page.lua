@@ -39,8 +39,10 @@ border-block:1px solid var(--rule)}
 table{border-collapse:collapse;font-size:.9rem;line-height:1.4;font-variant-numeric:tabular-nums}
 .wide{width:100%}
 th,td{padding:.42rem .75rem;text-align:left;vertical-align:middle;border-bottom:1px solid var(--rule)}
-thead th{color:var(--muted);font-weight:600;vertical-align:bottom;border-bottom:2px solid var(--rule);white-space:nowrap}
-tbody th{font-weight:600;background:var(--page);position:sticky;left:0;overflow-wrap:break-word;min-width:11rem;max-width:22rem}
+thead th{color:var(--muted);font-weight:600;vertical-align:bottom;border-bottom:2px solid var(--rule);
+white-space:nowrap}
+tbody th{font-weight:600;background:var(--page);position:sticky;left:0;
+overflow-wrap:break-word;min-width:11rem;max-width:22rem}
 td{white-space:nowrap}
 td.text{white-space:normal;overflow-wrap:anywhere;min-width:6rem;max-width:24rem}
 .number{text-align:right}
@@ -51,7 +53,9 @@ td.text{white-space:normal;overflow-wrap:anywhere;min-width:6rem;max-width:24rem
 .swatch{flex:none;width:38px;height:14px}
 .interval{width:150px;height:18px;display:block}
 .spark{width:110px;height:24px;display:block}
-.spark polyline{fill:none;stroke:var(--series-1);stroke-width:1.5;stroke-linejoin:round;vector-effect:non-scaling-stroke}
+.runs tbody th{font-weight:400}
+.spark polyline{fill:none;stroke:var(--series-1);stroke-width:1.5;stroke-linejoin:round;
+vector-effect:non-scaling-stroke}
 .legend{list-style:none;display:flex;flex-wrap:wrap;gap:.2rem 1.4rem;padding:0;margin:.75rem 0;font-size:.9rem}
 .legend span{overflow-wrap:anywhere}
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,27rem),1fr));gap:2rem 2.25rem;margin:1rem 0}
@@ -70,10 +74,12 @@ code{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",m
 footer{margin-top:3rem;padding-block:1rem 2.5rem;color:var(--muted)}
 footer p{border-top:1px solid var(--rule);padding-top:1rem;max-width:none}
 .definitions{position:absolute}
-@media (max-width:40rem){tbody th{min-width:8rem;max-width:11rem}figcaption{min-height:0}th,td{padding:.38rem .5rem}h2{margin-top:2.25rem}}
+.pair{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr));gap:0 3rem}
+@media (max-width:40rem){tbody th{min-width:8rem;max-width:11rem}figcaption{min-height:0}
+th,td{padding:.38rem .5rem}h2{margin-top:2.25rem}}
 @media print{@page{margin:16mm 14mm}body{font-size:10pt}main,header,footer{max-width:none;padding-inline:0}
-nav{display:none}.figures{grid-template-columns:1fr 1fr;gap:1.2rem}figure,tr,.notes li,pre{break-inside:avoid}
-h2,h3{break-after:avoid}thead{display:table-header-group}.scroll{overflow:visible}
+nav{display:none}.figures,.pair{grid-template-columns:1fr 1fr;gap:0 1.2rem}figure,tr,.notes li,pre{break-inside:avoid}
+h2,h3,p{break-after:avoid}thead{display:table-header-group}.scroll{overflow:visible}
 tbody th{position:static}table{font-size:8pt}th,td{padding:.2rem .4rem}.interval{width:90px}.spark{width:70px}
 pre{white-space:pre-wrap;overflow-wrap:anywhere}*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}
 ]]

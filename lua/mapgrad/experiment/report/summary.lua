@@ -1,18 +1,15 @@
 --- What a report says, before it is a page: groups of runs with their numbers.
 -- @module mapgrad.experiment.report.summary
-local special = require "mapgrad.statistics.special"
+local statistics = require "mapgrad.statistics"
 
 local summary = {}
 
+--- Mean of numbers and Student's 95 % interval; of one number itself.
+-- @return mean, low, high
 function summary.interval(values)
-  local n, sum, squares = #values, 0, 0
-  for _, value in ipairs(values) do sum = sum + value end
-  local mean = sum / n
-  for _, value in ipairs(values) do squares = squares + (value - mean) ^ 2 end
-  if n < 2 then return mean, mean, mean, 0 end
-  local std = math.sqrt(squares / (n - 1))
-  local half = special.t_quantile(0.975, n - 1) * std / math.sqrt(n)
-  return mean, mean - half, mean + half, std
+  local mean = statistics.mean(values)
+  if #values < 2 then return mean, mean, mean end
+  return mean, statistics.t_interval(values)
 end
 
 function summary.final(run, metric)
@@ -63,7 +60,11 @@ function summary.of(runs, metric, sense)
     end
   end
   for _, group in ipairs(groups) do
-    group.mean, group.low, group.high, group.std = summary.interval(group.values)
+    group.mean, group.low, group.high = math.huge, math.huge, math.huge
+    if #group.values > 0 then
+      group.mean, group.low, group.high = summary.interval(group.values)
+      group.std = statistics.std(group.values)
+    end
   end
   table.sort(groups, function(a, b)
     if sense == "min" then return a.mean < b.mean end

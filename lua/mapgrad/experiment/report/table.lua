@@ -1,6 +1,7 @@
 --- The tables of a report: groups with their numbers, options, runs.
 -- @module mapgrad.experiment.report.table
 local html = require "mapgrad.experiment.report.html"
+local is_finite = require("mapgrad.plot.gnuplot").is_finite
 local style = require "mapgrad.plot.style"
 
 local tables = {}
@@ -15,15 +16,16 @@ local dashes = { nil, "5 8", "2 4", "8 4 2 4", "8 4 2 4 2 4" }
 function tables.swatch(index, has_markers)
   local place = style.place(index)
   local dash = dashes[(index - 1) % 5 + 1]
-  return ('<svg class="swatch" viewBox="0 0 38 14" fill="none" aria-hidden="true"><path d="M0,7H38" stroke="var(--series-%d)" '
-    .. 'stroke-width="2"%s/>%s</svg>'):format(place, dash and (' stroke-dasharray="%s"'):format(dash) or "",
-    has_markers and ('<use href="#gpPt%d" transform="translate(19,7) scale(3.6)" color="var(--series-%d)"/>'):format(
+  return ('<svg class="swatch" viewBox="0 0 38 14" fill="none" aria-hidden="true"><path d="M0,7H38" '
+    .. 'stroke="var(--series-%d)" stroke-width="2"%s/>%s</svg>'):format(place,
+    dash and (' stroke-dasharray="%s"'):format(dash) or "", has_markers and ('<use href="#gpPt%d" transform="translate(19,7) scale(3.6)" color="var(--series-%d)"/>'):format(
       style.markers[place] - 1, place) or "")
 end
 
 --- Seconds as people say them.
 function tables.duration(seconds)
   if type(seconds) ~= "number" or seconds ~= seconds then return "–" end
+  if seconds < 0.01 then return "< 0.01 s" end
   if seconds < 100 then return ("%.3g s"):format(seconds) end
   local minutes = math.floor(seconds / 60 + 0.5)
   if minutes < 100 then return ("%d min"):format(minutes) end
@@ -94,7 +96,7 @@ local function mean_meta(group, name)
   return mean(list)
 end
 
--- The cells of the options that differ; the first heads the row if there are no variants.
+-- The cells of the options that differ.
 local function option_cells(subject, options)
   local cells = {}
   for i, name in ipairs(subject.differing) do cells[i] = cell(escape(tables.value(options[name])), "text") end
@@ -102,17 +104,18 @@ local function option_cells(subject, options)
 end
 
 local function group_columns(subject)
-  local columns = { { name = "group" } }
+  local columns = { { name = subject.has_variants and "variant" or "group" } }
+  local function add(name, is_number) columns[#columns + 1] = { name = name, number = is_number } end
   if subject.has_variants then
-    columns[1].name = "variant"
-    for _, name in ipairs(subject.differing) do columns[#columns + 1] = { name = name } end
+    for _, name in ipairs(subject.differing) do add(name) end
   end
-  for _, name in ipairs { "runs", "mean", "std" } do columns[#columns + 1] = { name = name, number = true } end
-  columns[#columns + 1] = { name = "95 % interval" }
-  columns[#columns + 1] = { name = "" }
-  if subject.has_solves then columns[#columns + 1] = { name = "solver calls", number = true } end
-  columns[#columns + 1] = { name = "time", number = true }
-  columns[#columns - (subject.has_solves and 2 or 1)].name = "on one scale"
+  add("runs", true)
+  add("mean", true)
+  add("std", true)
+  add "95 % interval"
+  add "on one scale"
+  if subject.has_solves then add("solver calls", true) end
+  add("time", true)
   return columns
 end
 
@@ -132,7 +135,7 @@ local function group_row(subject, group, i, low, high, decimals)
   cells[#cells + 1] = cell(#group.values > 1 and number(group.low, decimals) .. " to " .. number(group.high, decimals) or "–")
   cells[#cells + 1] = cell(has and interval_picture(group, low, high) or "")
   if subject.has_solves then cells[#cells + 1] = cell(html.count(mean_meta(group, "solves")), "number") end
-  cells[#cells + 1] = cell(tables.duration(mean_meta(group, "seconds")), "number")
+  cells[#cells + 1] = cell(escape(tables.duration(mean_meta(group, "seconds"))), "number")
   return element("tr", { class = best ~= "" and "best" or nil }, table.concat(cells)) .. "\n"
 end
 
@@ -141,10 +144,11 @@ function tables.comparison(subject)
   local low, high = ends(subject.groups)
   local rows, decimals = {}, decimals_of(subject.groups)
   for i, group in ipairs(subject.groups) do rows[i] = group_row(subject, group, i, low, high, decimals) end
-  local caption = ("%s at the end of a run, %s values are better; mean over the finished runs of a group, which differ "
-    .. "by their seed. Solver calls and time: means over these runs."):format(subject.metric,
+  local caption = ("%s at the end of a run, %s values are better; mean over the finished runs of a group, which "
+    .. "differ by their seed. Solver calls and time: means over these runs."):format(subject.metric,
     subject.sense == "min" and "small" or "large")
-  return element("p", { class = "muted" }, escape(caption)) .. framed("Comparison of groups", "wide", head(group_columns(subject)) .. element("tbody", nil, table.concat(rows)))
+  return element("p", { class = "muted" }, escape(caption))
+    .. framed("Comparison of groups", "wide", head(group_columns(subject)) .. element("tbody", nil, table.concat(rows)))
 end
 
 --- Options: those that differ with their values, then those that all runs share.
@@ -167,7 +171,7 @@ end
 local function sparkline(points)
   local low, high = math.huge, -math.huge
   for _, y in ipairs(points.y) do
-    if y == y then low, high = math.min(low, y), math.max(high, y) end
+    if is_finite(y) then low, high = math.min(low, y), math.max(high, y) end
   end
   if high < low or #points.y < 2 then return "" end
   local lines, line = {}, {}
@@ -176,7 +180,7 @@ local function sparkline(points)
     line = {}
   end
   for i, y in ipairs(points.y) do
-    if y ~= y then
+    if not is_finite(y) then
       close()
     else
       line[#line + 1] = ("%.4g,%.3g"):format(2 + 106 * (i - 1) / (#points.y - 1),
@@ -190,7 +194,7 @@ end
 
 local marks = { finished = "✓ ", failed = "✗ ", cut = "◼ ", running = "… " }
 
-local function run_row(subject, entry)
+local function run_row(subject, entry, decimals)
   local run = entry.run
   local cells = { element("th", { scope = "row" }, escape(run.name)) }
   if subject.has_variants then cells[#cells + 1] = cell(escape(run.variant or ""), "text") end
@@ -198,16 +202,16 @@ local function run_row(subject, entry)
   cells[#cells + 1] = cell(escape(tables.value(run.seed)), "number")
   cells[#cells + 1] = cell(("<span class=\"state %s\">%s%s</span>"):format(escape(run.state), marks[run.state] or "",
     escape(run.state)))
-  cells[#cells + 1] = cell(number(entry.value), "number")
+  cells[#cells + 1] = cell(number(entry.value, decimals), "number")
   cells[#cells + 1] = cell(sparkline(entry.points))
   if subject.has_solves then cells[#cells + 1] = cell(html.count(tonumber(run.meta.solves)), "number") end
-  cells[#cells + 1] = cell(tables.duration(run.meta.seconds), "number")
+  cells[#cells + 1] = cell(escape(tables.duration(run.meta.seconds)), "number")
   return "<tr>" .. table.concat(cells) .. "</tr>\n"
 end
 
 --- All runs, with their states and the course of the metric.
 function tables.runs(subject)
-  local columns, rows = { { name = "run" } }, {}
+  local columns, rows, decimals = { { name = "run" } }, {}, decimals_of(subject.groups)
   if subject.has_variants then columns[2] = { name = "variant" } end
   for _, name in ipairs(subject.differing) do columns[#columns + 1] = { name = name } end
   columns[#columns + 1] = { name = "seed", number = true }
@@ -216,9 +220,10 @@ function tables.runs(subject)
   columns[#columns + 1] = { name = "course" }
   if subject.has_solves then columns[#columns + 1] = { name = "solver calls", number = true } end
   columns[#columns + 1] = { name = "time", number = true }
-  for i, entry in ipairs(subject.runs) do rows[i] = run_row(subject, entry) end
-  return element("p", { class = "muted" }, escape(("Course: %s over each run, each on its own scale.")
-    :format(subject.metric))) .. framed("Runs", "wide", head(columns) .. element("tbody", nil, table.concat(rows)))
+  for i, entry in ipairs(subject.runs) do rows[i] = run_row(subject, entry, decimals) end
+  local note = ("%s is the last of a run; course: how it got there, each on its own scale."):format(subject.metric)
+  return element("p", { class = "muted" }, escape(note))
+    .. framed("Runs", "wide runs", head(columns) .. element("tbody", nil, table.concat(rows)))
 end
 
 --- Rows of a name and its values.
