@@ -1,60 +1,42 @@
---- What `plot` and `report` share: the runs, the metric and its sense.
+--- What `plot` and `report` share: the runs and what to compare.
 -- @module mapgrad.cli.figure_runs
-local check = require "mapgrad.check"
 local show_runs = require "mapgrad.cli.show_runs"
 
 local figure_runs = {}
 
---- Declares the stores, --metric and --sense.
+--- Declares the stores and how runs are compared.
 function figure_runs.declare(parser)
   parser:argument("store", "folders of runs (the newest below build/results)"):args "*"
-  parser:option("--metric", "what to compare (what the experiment names)"):argname "<name>"
-  parser:option("--sense", "whether small or large is good (the experiment's; min)"):choices { "min", "max" }
+  parser:option("--metric", "what to look at (what the experiment names)"):argname "<name>"
+  parser:option("--sense", "whether small or large is good (the experiment's)"):choices { "min", "max" }
+  parser:option("--where", "only runs such as 'rate<0.1'; may be repeated"):argname "<condition>":count "*"
+  parser:option("--by", "options, joined by commas, that make the groups"):argname "<names>"
+  parser:flag("--unfinished", "runs that have not finished too")
 end
 
--- The names of numbers in the records of runs, sorted.
-local function metrics_of(runs)
-  local names = {}
-  for _, run in ipairs(runs) do
-    for _, row in ipairs(run.rows) do
-      for name, value in pairs(row) do
-        if type(value) == "number" then names[name] = true end
-      end
-    end
-  end
-  return show_runs.names(names)
+--- The options of compare.runs.
+function figure_runs.options(arguments)
+  local by = {}
+  for name in (arguments.by or ""):gmatch "[^,]+" do by[#by + 1] = name end
+  return {
+    metric = arguments.metric, sense = arguments.sense, where = arguments.where, by = by,
+    baseline = arguments.baseline, unfinished = arguments.unfinished or false,
+  }
 end
 
-local function has(list, name)
-  for _, entry in ipairs(list) do
-    if entry == name then return true end
-  end
-  return false
-end
-
--- What the first run that says something of it names.
-local function first(runs, of)
-  for _, run in ipairs(runs) do
-    local value = of(run)
-    if value ~= nil then return value end
-  end
-  return nil
-end
-
---- The runs that the arguments name, the metric and its sense.
--- @return {runs, metric, sense, metrics = all names}; or nil and the exit code, when the reason has been told
-function figure_runs.read(arguments, command, cli)
+--- The runs that the arguments name.
+-- @return list; or nil and the exit code, when the reason has been told
+function figure_runs.read(arguments, cli)
   local runs, message = show_runs.all(arguments.store)
   if not runs then return nil, show_runs.complain(message, cli.codes) end
-  local names = metrics_of(runs)
-  if #names == 0 then return nil, show_runs.complain("no run has a record with a number yet", cli.codes) end
-  local metric = arguments.metric or first(runs, show_runs.metric)
-  if not has(names, metric) then
-    return nil, cli.usage_error(("no run has the metric '%s'%s"):format(tostring(metric),
-      check.hint(tostring(metric), names)), command)
-  end
-  local sense = arguments.sense or first(runs, function(run) return run.sense end) or "min"
-  return { runs = runs, metric = metric, sense = sense, metrics = names }
+  return runs
+end
+
+--- Tells of what cannot be compared or drawn.
+-- @return the exit code
+function figure_runs.complain(message, cli)
+  io.stderr:write("error: ", message, "\n")
+  return cli.codes.failed
 end
 
 return figure_runs

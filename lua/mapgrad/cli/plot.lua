@@ -31,57 +31,66 @@ function plot.declare(parser)
   parser:flag("--points", "of bars: markers, and an axis that need not begin at 0")
 end
 
--- A message for what is missing or unknown among --x and --y; nil if all is there.
-local function lacking(arguments, subject, metrics)
-  local check = require "mapgrad.check"
-  local wanted = arguments.kind == "heat" and { "x", "y" } or arguments.kind == "scatter" and { "x" } or {}
-  local names = {}
-  for i, name in ipairs(subject.names) do names[i] = name end
-  if arguments.kind == "scatter" then
-    for _, name in ipairs(metrics) do names[#names + 1] = name end
+-- The names that --x or --y may have: options; of scatter plots also what was recorded.
+local function names_of(arguments, runs)
+  local names = require("mapgrad.experiment.where").names(runs)
+  if arguments.kind ~= "scatter" then return names end
+  local seen = { seconds = true }
+  for _, run in ipairs(runs) do
+    for _, row in ipairs(run.rows) do
+      for name, value in pairs(row) do seen[name] = seen[name] or type(value) == "number" end
+    end
   end
+  for _, name in ipairs(require("mapgrad.cli.show_runs").names(seen)) do names[#names + 1] = name end
+  return names
+end
+
+-- A message for what is missing or unknown among --x and --y; nil if all is there.
+local function lacking(arguments, runs, comparison)
+  local wanted = arguments.kind == "heat" and { "x", "y" } or arguments.kind == "scatter" and { "x" } or {}
+  local names = names_of(arguments, runs)
   for _, axis in ipairs(wanted) do
     local value, known = arguments[axis], false
-    local differing = #subject.differing > 0 and "the runs differ in " .. table.concat(subject.differing, ", ")
-      or "the runs differ in no option"
-    if not value then return ("--kind %s needs --%s; %s"):format(arguments.kind, axis, differing) end
+    if not value then
+      return ("--kind %s needs --%s; the runs differ in %s"):format(arguments.kind, axis,
+        #comparison.columns > 0 and table.concat(comparison.columns, ", ") or "no option")
+    end
     for _, name in ipairs(names) do known = known or name == value end
     if not known then
-      return ("--%s: no run has '%s'%s"):format(axis, value, check.hint(value, names))
+      return ("--%s: no run has '%s'%s"):format(axis, value, require("mapgrad.check").hint(value, names))
     end
   end
   return nil
 end
 
-local function draw(arguments, subject, output)
+local function draw(arguments, comparison, output)
   local figure = require "mapgrad.experiment.figure"
-  if arguments.kind == "curves" then return figure.curves(subject, arguments.axis, output) end
-  if arguments.kind == "heat" then return figure.heat(subject, arguments.x, arguments.y, output) end
-  if arguments.kind == "scatter" then return figure.scatter(subject, arguments.x, output) end
+  if arguments.kind == "curves" then return figure.curves(comparison, arguments.axis, output) end
+  if arguments.kind == "heat" then return figure.heat(comparison, arguments.x, arguments.y, output) end
+  if arguments.kind == "scatter" then return figure.scatter(comparison, arguments.x, output) end
   output.points = arguments.kind == "bars" and arguments.points or nil
-  return figure[arguments.kind](subject, output)
+  return figure[arguments.kind](comparison, output)
 end
 
 function plot.run(arguments, _, cli)
   if arguments.out and not (arguments.out:find "%.svg$" or arguments.out:find "%.png$") then
     return cli.usage_error(("--out: expected a name ending in .svg or .png, got '%s'"):format(arguments.out), "plot")
   end
-  local found, code = figure_runs.read(arguments, "plot", cli)
-  if not found then return code end
-  local subject = require("mapgrad.experiment.report.summary").of(found.runs, found.metric, found.sense)
-  local message = lacking(arguments, subject, found.metrics)
+  local runs, code = figure_runs.read(arguments, cli)
+  if not runs then return code end
+  local comparison, reason = require("mapgrad.experiment.compare").runs(runs, figure_runs.options(arguments))
+  if not comparison then return figure_runs.complain(reason, cli) end
+  local message = lacking(arguments, runs, comparison)
   if message then return cli.usage_error(message, "plot") end
   local output = {
-    file = arguments.out, script = arguments.script, title = arguments.title or tostring(found.runs[1].title or ""),
+    file = arguments.out, script = arguments.script, title = arguments.title or tostring(comparison.title or ""),
     x_log = arguments.log_x or nil, y_log = arguments.log_y or nil,
   }
-  local ok, reason = draw(arguments, subject, output)
+  local ok
+  ok, reason = draw(arguments, comparison, output)
   if ok then return cli.codes.ok end
-  io.stderr:write("error: ", reason, "\n")
-  if arguments.script and arguments.out then
-    io.stderr:write(("  the data and the script are in %s\n"):format(arguments.script))
-  end
-  return cli.codes.failed
+  if arguments.script and arguments.out then reason = ("%s\n  data and script: %s"):format(reason, arguments.script) end
+  return figure_runs.complain(reason, cli)
 end
 
 return plot

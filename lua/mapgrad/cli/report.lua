@@ -13,6 +13,7 @@ local report = {
 
 function report.declare(parser)
   figure_runs.declare(parser)
+  parser:option("--baseline", "group that others are compared with (the best mean)"):argname "<name>"
   parser:option("--out", "file to write (report.html in the first store)"):argname "<file>"
   parser:option("--title", "heading (the experiment's title)"):argname "<text>"
 end
@@ -24,29 +25,32 @@ local function quoted(word)
 end
 
 -- The command that makes the same page.
-local function command_of(arguments, stores, found, out)
+local function command_of(arguments, stores, out)
   local words = { "mapgrad", "report" }
   for _, store in ipairs(stores) do words[#words + 1] = store end
-  for _, pair in ipairs { { "metric", found.metric }, { "sense", found.sense }, { "title", arguments.title },
-    { "out", out } } do
-    if pair[2] then words[#words + 1], words[#words + 2] = "--" .. pair[1], pair[2] end
+  local function add(name, value) words[#words + 1], words[#words + 2] = name, value end
+  for _, name in ipairs { "metric", "sense", "by", "baseline", "title" } do
+    if arguments[name] then add("--" .. name, arguments[name]) end
   end
+  for _, condition in ipairs(arguments.where) do add("--where", condition) end
+  if arguments.unfinished then words[#words + 1] = "--unfinished" end
+  add("--out", out)
   for i, word in ipairs(words) do words[i] = quoted(word) end
   return table.concat(words, " ")
 end
 
 function report.run(arguments, _, cli)
-  local found, code = figure_runs.read(arguments, "report", cli)
-  if not found then return code end
+  local runs, code = figure_runs.read(arguments, cli)
+  if not runs then return code end
   local stores = require("mapgrad.cli.show_runs").roots(arguments.store)
   local out = arguments.out or (stores[1]:gsub("(.)/+$", "%1")) .. "/report.html"
-  local text = require("mapgrad.experiment.report").page(found.runs, {
-    metric = found.metric, sense = found.sense, title = arguments.title,
-    command = command_of(arguments, stores, found, out),
+  local text, message = require("mapgrad.experiment.report").page(runs, {
+    compare = figure_runs.options(arguments), title = arguments.title, command = command_of(arguments, stores, out),
   })
-  local ok, message = require("mapgrad.real").file_write(out, text)
+  if not text then return figure_runs.complain(message, cli) end
+  local ok, reason = require("mapgrad.real").file_write(out, text)
   if not ok then
-    io.stderr:write("error: ", message, "\n")
+    io.stderr:write("error: ", reason, "\n")
     return cli.codes.cannot_create
   end
   print(out)

@@ -9,11 +9,11 @@ local figures = {}
 
 local element, escape = html.element, html.escape
 
--- The subject with the groups that are drawn.
+-- The comparison with the groups that are drawn.
 local function first_groups(subject)
-  local groups = {}
-  for i = 1, subject.drawn do groups[i] = subject.groups[i] end
-  return { groups = groups, metric = subject.metric, sense = subject.sense }
+  local few = setmetatable({ groups = {} }, { __index = subject.comparison })
+  for i = 1, subject.drawn do few.groups[i] = subject.groups[i] end
+  return few
 end
 
 local function is_number_in_all(subject, name)
@@ -44,12 +44,12 @@ local function plan(subject)
     add("Performance profile", ("Share of a group's runs whose %s is at %s the threshold; higher is better."):format(
       metric, subject.sense == "min" and "most" or "least"), function(o) return figure.profile(few, o) end)
   end
-  if #subject.differing == 2 then
-    local x, y = subject.differing[1], subject.differing[2]
+  if #subject.options_differing == 2 then
+    local x, y = subject.options_differing[1], subject.options_differing[2]
     add(("%s over %s and %s"):format(metric, x, y), "Means over all runs with these values.",
-      function(o) return figure.heat(subject, x, y, o) end)
-  elseif #subject.differing == 1 and is_number_in_all(subject, subject.differing[1]) then
-    local x = subject.differing[1]
+      function(o) return figure.heat(subject.comparison, x, y, o) end)
+  elseif #subject.options_differing == 1 and is_number_in_all(subject, subject.options_differing[1]) then
+    local x = subject.options_differing[1]
     add(("%s over %s"):format(metric, x), "A point for each run.", function(o) return figure.scatter(few, x, o) end)
   end
   return list
@@ -60,7 +60,7 @@ local function legend(subject)
   for i = 1, subject.drawn do
     local group = subject.groups[i]
     items[i] = element("li", { class = "group" }, tables.swatch(i, subject.markers ~= nil),
-      "<span>" .. escape(group.label ~= "" and group.label or "all runs") .. "</span>")
+      "<span>" .. escape(group.name) .. "</span>")
   end
   return element("ul", { class = "legend", ["aria-label"] = "Legend" }, table.concat(items))
 end

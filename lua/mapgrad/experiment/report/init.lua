@@ -2,19 +2,21 @@
 -- Equal runs give equal bytes: nothing of the day or the machine that makes the report is in it.
 -- @module mapgrad.experiment.report
 local check = require "mapgrad.check"
+local compare = require "mapgrad.experiment.compare"
 local curve = require "mapgrad.experiment.curve"
 local figure = require "mapgrad.experiment.figure"
 local figures = require "mapgrad.experiment.report.figures"
 local html = require "mapgrad.experiment.report.html"
 local page = require "mapgrad.experiment.report.page"
-local summary = require "mapgrad.experiment.report.summary"
 local tables = require "mapgrad.experiment.report.table"
+local where = require "mapgrad.experiment.where"
 
 local report = {}
 
 local element, escape = html.element, html.escape
 
-local DRAWN = 7 -- groups in figures: as many as there are colours
+local DRAWN = 7       -- groups in figures: as many as there are colours
+local MOST_NOTES = 20 -- lines below the table
 
 -- ------------------------------------------------------------------ what is said
 
@@ -43,7 +45,7 @@ local function option_rows(runs, differing)
   local rows = {}
   for i, name in ipairs(names) do
     local texts = figure.values(runs, name)
-    for k, value in ipairs(texts) do texts[k] = tables.value(value) end
+    for k, value in ipairs(texts) do texts[k] = where.text(value) end
     rows[i] = { name = name, values = texts }
   end
   return rows
@@ -54,7 +56,7 @@ local function fact(runs, name)
   local texts = {}
   for _, run in ipairs(runs) do
     local value = run.meta[name]
-    if type(value) == "string" or type(value) == "number" then texts[#texts + 1] = tables.value(value) end
+    if type(value) == "string" or type(value) == "number" then texts[#texts + 1] = where.text(value) end
   end
   local list, counts = counted(texts)
   if #list < 2 then return list[1] end
@@ -98,50 +100,82 @@ local function has_solves(runs)
   return false
 end
 
--- Everything that the sections show.
-local function subject_of(runs, o)
-  local subject = summary.of(runs, o.metric, o.sense)
-  subject.title, subject.command, subject.flags = o.title, o.command, subject.flags or {}
-  subject.has_variants, subject.has_solves = runs[1].variant ~= nil, has_solves(runs)
-  subject.drawn = math.min(#subject.groups, DRAWN)
-  subject.options, subject.facts = option_rows(runs, subject.differing), facts_of(runs)
-  subject.runs = {}
-  for i, run in ipairs(runs) do
-    local x, y = curve.points(run, o.metric, "epoch")
-    subject.runs[i] = { run = run, value = summary.final(run, o.metric), points = curve.thin({ x = x, y = y }, 24) }
+-- What differs among groups, without the variant, whose column comes first.
+local function without_variant(columns)
+  local list = {}
+  for _, name in ipairs(columns) do
+    if name ~= "variant" then list[#list + 1] = name end
   end
-  return subject
+  return list
+end
+
+local function run_entries(runs, comparison)
+  local entries = {}
+  for i, run in ipairs(runs) do
+    local x, y = curve.points(run, comparison.metric, "epoch")
+    entries[i] = {
+      run = run, value = compare.value(run, comparison.metric, comparison.sense, comparison.at),
+      points = curve.thin({ x = x, y = y }, 24),
+    }
+  end
+  return entries
+end
+
+-- Everything that the sections show: the comparison's fields and more.
+local function subject_of(runs, comparison, o)
+  local columns = without_variant(comparison.columns)
+  for _, group in ipairs(comparison.groups) do group.low, group.high = figure.interval(comparison, group) end
+  local subject = {
+    comparison = comparison, title = o.title, command = o.command, has_solves = has_solves(runs),
+    has_variants = comparison.groups[1].options.variant ~= nil, drawn = math.min(#comparison.groups, DRAWN),
+    options_differing = {}, option_columns = columns, facts = facts_of(runs), runs = run_entries(runs, comparison),
+  }
+  for _, name in ipairs(columns) do
+    if name ~= "title" then table.insert(subject.options_differing, name) end
+  end
+  if not subject.has_variants then subject.option_columns = {} end
+  subject.options = option_rows(runs, subject.options_differing)
+  function subject.fields(run)
+    return setmetatable({}, { __index = function(_, name) return where.field(run, name) end })
+  end
+  return setmetatable(subject, { __index = comparison })
 end
 
 -- ------------------------------------------------------------------ sections
 
 local function lead(subject)
-  local groups, best = subject.groups, subject.groups[1]
+  local groups, best = subject.groups, subject.groups_by_name[subject.best]
   local parts = { plural(#subject.runs, "run"), plural(#groups, "group"),
     ("%s, %s values are better"):format(subject.metric, subject.sense == "min" and "small" or "large") }
   local text = element("p", { class = "muted" }, escape(table.concat(parts, " · ")))
-  if #groups > 1 and #best.values > 0 then
+  if #groups > 1 and best.n > 0 then
     text = text .. element("p", { class = "lead" }, ("Best mean: <strong>%s</strong> with %s %s%s."):format(
-      escape(best.label), escape(subject.metric), html.number(best.mean), #best.values > 1
+      escape(best.name), escape(subject.metric), html.number(best.mean), best.low
       and (" (95 %% interval %s to %s, %s)"):format(html.number(best.low), html.number(best.high),
-        plural(#best.values, "seed")) or ", one run"))
+        plural(best.n, "run")) or ", one run"))
   end
   return text
 end
 
+-- The comparison's notes, and what became of runs that have not finished.
 local function notes(subject)
-  local items = {}
-  for i, flag in ipairs(subject.flags) do items[i] = element("li", nil, escape(flag)) end
+  local items, others = {}, 0
+  for i, note in ipairs(subject.notes) do items[i] = element("li", nil, escape(note)) end
   for _, entry in ipairs(subject.runs) do
-    if entry.run.state ~= "finished" then
-      local message = entry.run.meta.message
-      items[#items + 1] = element("li", nil, ("<strong>%s</strong> is %s and not in the means%s"):format(
-        escape(entry.run.name), escape(entry.run.state),
-        type(message) == "string" and message ~= "" and ": " .. escape(message) or "."))
+    local run = entry.run
+    if run.state ~= "finished" and #items < MOST_NOTES then
+      local message = run.meta.message
+      items[#items + 1] = element("li", nil, ("<strong>%s</strong> is %s%s"):format(escape(run.name),
+        escape(run.state), type(message) == "string" and message ~= "" and ": " .. escape(message) or ""))
+    elseif run.state ~= "finished" then
+      others = others + 1
     end
   end
+  if others > 0 then
+    items[#items + 1] = element("li", nil, ("%d more have not finished; the list of runs shows them"):format(others))
+  end
   if #items == 0 then return "" end
-  return element("ul", { class = "notes", ["aria-label"] = "What to know before reading the table" },
+  return element("ul", { class = "notes", ["aria-label"] = "What to know before believing the table" },
     table.concat(items))
 end
 
@@ -195,17 +229,18 @@ end
 --- The page of runs.
 -- @param runs             list of runs, as of store.runs; not empty
 -- @param options.title    heading (default: that of the first run)
--- @param options.metric   name of the metric to compare
--- @param options.sense    "min" (default) or "max"
+-- @param options.compare  options of compare.runs: metric, sense, baseline, where, by, ... (default {})
 -- @param options.command  how the page was made, to be shown (default: not shown)
--- @return HTML
+-- @return HTML; or nil and a message if there is nothing to compare
 function report.page(runs, options)
   if type(runs) ~= "table" or #runs == 0 then check.fail("MG-ARGUMENT", "report.page: no runs") end
   local o = check.options("report.page", options, {
-    title = check.text(tostring(runs[1].title or "runs")), metric = check.text(),
-    sense = check.choice({ "min", "max" }, "min"), command = check.optional(check.text()),
+    title = check.text(where.text(runs[1].title)), compare = check.any {}, command = check.optional(check.text()),
   })
-  return page.whole(o.title, body(subject_of(runs, o)))
+  local comparison, message = compare.runs(runs, o.compare)
+  if not comparison then return nil, message end
+  local chosen = where.filter(runs, o.compare.where or {})
+  return page.whole(o.title, body(subject_of(chosen, comparison, o)))
 end
 
 return report

@@ -3,6 +3,7 @@
 local html = require "mapgrad.experiment.report.html"
 local is_finite = require("mapgrad.plot.gnuplot").is_finite
 local style = require "mapgrad.plot.style"
+local where = require "mapgrad.experiment.where"
 
 local tables = {}
 
@@ -18,7 +19,8 @@ function tables.swatch(index, has_markers)
   local dash = dashes[(index - 1) % 5 + 1]
   return ('<svg class="swatch" viewBox="0 0 38 14" fill="none" aria-hidden="true"><path d="M0,7H38" '
     .. 'stroke="var(--series-%d)" stroke-width="2"%s/>%s</svg>'):format(place,
-    dash and (' stroke-dasharray="%s"'):format(dash) or "", has_markers and ('<use href="#gpPt%d" transform="translate(19,7) scale(3.6)" color="var(--series-%d)"/>'):format(
+    dash and (' stroke-dasharray="%s"'):format(dash) or "",
+    has_markers and ('<use href="#gpPt%d" transform="translate(19,7) scale(3.6)" color="var(--series-%d)"/>'):format(
       style.markers[place] - 1, place) or "")
 end
 
@@ -30,12 +32,6 @@ function tables.duration(seconds)
   local minutes = math.floor(seconds / 60 + 0.5)
   if minutes < 100 then return ("%d min"):format(minutes) end
   return ("%d h %02d min"):format(math.floor(minutes / 60), minutes % 60)
-end
-
---- An option's value as text.
-function tables.value(value)
-  if value == nil then return "" end
-  return type(value) == "number" and ("%.10g"):format(value) or tostring(value)
 end
 
 -- A table in a frame that scrolls by itself where the window is narrow.
@@ -59,16 +55,20 @@ end
 -- The interval of a group on the scale of all.
 local function interval_picture(group, low, high)
   local function x(value) return 6 + 138 * (high > low and (value - low) / (high - low) or 0.5) end
-  return ('<svg class="interval" viewBox="0 0 150 18" aria-hidden="true"><path d="M0,9H150" stroke="var(--grid)"/>'
-    .. '<path d="M%.1f,9H%.1fM%.1f,5V13M%.1f,5V13" stroke="currentColor" stroke-width="1.5" fill="none"/>'
-    .. '<circle cx="%.1f" cy="9" r="3.6" fill="currentColor"/></svg>'):format(x(group.low), x(group.high),
-    x(group.low), x(group.high), x(group.mean))
+  local line = group.low and ('<path d="M%.1f,9H%.1fM%.1f,5V13M%.1f,5V13" stroke="currentColor" stroke-width="1.5"/>')
+    :format(x(group.low), x(group.high), x(group.low), x(group.high)) or ""
+  return ('<svg class="interval" viewBox="0 0 150 18" fill="none" aria-hidden="true"><path d="M0,9H150" '
+    .. 'stroke="var(--grid)"/>%s<circle cx="%.1f" cy="9" r="3.6" fill="currentColor"/></svg>'):format(line,
+    x(group.mean))
 end
 
+-- The range of all means and intervals.
 local function ends(groups)
   local low, high = math.huge, -math.huge
   for _, group in ipairs(groups) do
-    if #group.values > 0 then low, high = math.min(low, group.low), math.max(high, group.high) end
+    if group.n > 0 then
+      low, high = math.min(low, group.low or group.mean), math.max(high, group.high or group.mean)
+    end
   end
   return low, high
 end
@@ -77,66 +77,94 @@ end
 local function decimals_of(groups)
   local least = math.huge
   for _, group in ipairs(groups) do
-    local half = #group.values > 1 and (group.high - group.low) / 2 or 0
+    local half = group.low and (group.high - group.low) / 2 or 0
     if half > 0 then least = math.min(least, half) end
   end
   if least == math.huge then return nil end
   return math.max(0, math.min(1 - math.floor(math.log(least) / math.log(10)), 9))
 end
 
-local function mean(list)
-  local sum = 0
-  for _, value in ipairs(list) do sum = sum + value end
-  return #list > 0 and sum / #list or nil
-end
-
 local function mean_meta(group, name)
-  local list = {}
-  for _, run in ipairs(group.runs) do list[#list + 1] = tonumber(run.meta[name]) end
-  return mean(list)
+  local sum, count = 0, 0
+  for _, run in ipairs(group.kept) do
+    local value = tonumber((run.meta or {})[name])
+    if value then sum, count = sum + value, count + 1 end
+  end
+  return count > 0 and sum / count or nil
 end
 
 -- The cells of the options that differ.
 local function option_cells(subject, options)
   local cells = {}
-  for i, name in ipairs(subject.differing) do cells[i] = cell(escape(tables.value(options[name])), "text") end
+  for i, name in ipairs(subject.option_columns) do cells[i] = cell(escape(where.text(options[name])), "text") end
   return table.concat(cells)
 end
 
 local function group_columns(subject)
   local columns = { { name = subject.has_variants and "variant" or "group" } }
   local function add(name, is_number) columns[#columns + 1] = { name = name, number = is_number } end
-  if subject.has_variants then
-    for _, name in ipairs(subject.differing) do add(name) end
-  end
+  for _, name in ipairs(subject.option_columns) do add(name) end
   add("runs", true)
   add("mean", true)
   add("std", true)
-  add "95 % interval"
+  add("95 % interval", true)
   add "on one scale"
+  if #subject.groups > 1 then
+    add(("change from %s"):format(subject.baseline_is_given and subject.baseline or "the best"), true)
+    add("p", true)
+  end
   if subject.has_solves then add("solver calls", true) end
   add("time", true)
   return columns
 end
 
+local function span(low, high, decimals)
+  if not low then return "–" end
+  return ('<span class="span">%s to %s</span>'):format(number(low, decimals), number(high, decimals))
+end
+
+-- The difference from the baseline, with its interval, and p after Holm's correction.
+local function test_cells(subject, group, decimals)
+  local test = group.against
+  if not test then return cell("baseline", "number muted") .. cell("", "number") end
+  local pair = test.interval[subject.interval]
+  local sign = test.difference > 0 and "+" or ""
+  local p = test.p_holm
+  return cell(("%s%s<br>%s"):format(sign, number(test.difference, decimals),
+    span(pair[1] == pair[1] and pair[1] or nil, pair[2], decimals)), "number")
+    .. cell(p == nil and "–" or p < 0.001 and "&lt; 0.001" or number(p, 3), "number")
+end
+
 local function group_row(subject, group, i, low, high, decimals)
-  local name = subject.has_variants and group.variant or group.label
+  local name = subject.has_variants and where.text(group.options.variant) or group.name
   local swatch = i <= subject.drawn and tables.swatch(i, subject.markers ~= nil) or ""
-  local best = i == 1 and #subject.groups > 1 and '<span class="tag">best mean</span>' or ""
+  local is_best = group.name == subject.best and #subject.groups > 1
   local cells = {
     element("th", { scope = "row" }, element("span", { class = "group" }, swatch,
-      "<span>" .. escape(name ~= "" and name or "all runs") .. best .. "</span>")),
-    subject.has_variants and option_cells(subject, group.options) or "",
-    cell(("%d"):format(#group.values), "number"),
+      "<span>" .. escape(name) .. (is_best and ' <span class="tag">best mean</span>' or "") .. "</span>")),
+    option_cells(subject, group.options), cell(("%d"):format(group.n), "number"),
+    cell(number(group.mean, decimals), "number"), cell(number(group.std, decimals), "number"),
+    cell(span(group.low, group.high, decimals), "number"),
+    cell(group.n > 0 and interval_picture(group, low, high) or ""),
   }
-  local has = #group.values > 0
-  cells[#cells + 1] = cell(number(has and group.mean or nil, decimals), "number")
-  cells[#cells + 1] = cell(number(#group.values > 1 and group.std or nil, decimals), "number")
-  cells[#cells + 1] = cell(#group.values > 1 and number(group.low, decimals) .. " to " .. number(group.high, decimals) or "–")
-  cells[#cells + 1] = cell(has and interval_picture(group, low, high) or "")
+  if #subject.groups > 1 then cells[#cells + 1] = test_cells(subject, group, decimals) end
   if subject.has_solves then cells[#cells + 1] = cell(html.count(mean_meta(group, "solves")), "number") end
   cells[#cells + 1] = cell(escape(tables.duration(mean_meta(group, "seconds"))), "number")
-  return element("tr", { class = best ~= "" and "best" or nil }, table.concat(cells)) .. "\n"
+  return element("tr", { class = is_best and "best" or nil }, table.concat(cells)) .. "\n"
+end
+
+local kinds = { t = "Student's", percentile = "percentile bootstrap", bca = "BCa bootstrap" }
+
+-- What the columns mean.
+local function legend(subject)
+  local text = ("%s at the end of a run, %s values are better. Means over the finished runs of a group, which differ by "
+    .. "their seed; intervals are %s."):format(subject.metric, subject.sense == "min" and "small" or "large",
+    kinds[subject.interval])
+  if #subject.groups > 1 then
+    text = text .. (" Changes are from %s, over pairs of equal seeds where both have them; p is of the sign-flip or "
+      .. "Welch's test, after Holm's correction for all rows."):format(subject.baseline)
+  end
+  return text
 end
 
 --- The comparison: a row for each group, the best mean first.
@@ -144,11 +172,8 @@ function tables.comparison(subject)
   local low, high = ends(subject.groups)
   local rows, decimals = {}, decimals_of(subject.groups)
   for i, group in ipairs(subject.groups) do rows[i] = group_row(subject, group, i, low, high, decimals) end
-  local caption = ("%s at the end of a run, %s values are better; mean over the finished runs of a group, which "
-    .. "differ by their seed. Solver calls and time: means over these runs."):format(subject.metric,
-    subject.sense == "min" and "small" or "large")
-  return element("p", { class = "muted" }, escape(caption))
-    .. framed("Comparison of groups", "wide", head(group_columns(subject)) .. element("tbody", nil, table.concat(rows)))
+  return framed("Comparison of groups", "wide", head(group_columns(subject))
+    .. element("tbody", nil, table.concat(rows))) .. element("p", { class = "muted" }, escape(legend(subject)))
 end
 
 --- Options: those that differ with their values, then those that all runs share.
@@ -197,9 +222,9 @@ local marks = { finished = "✓ ", failed = "✗ ", cut = "◼ ", running = "…
 local function run_row(subject, entry, decimals)
   local run = entry.run
   local cells = { element("th", { scope = "row" }, escape(run.name)) }
-  if subject.has_variants then cells[#cells + 1] = cell(escape(run.variant or ""), "text") end
-  cells[#cells + 1] = option_cells(subject, run.options)
-  cells[#cells + 1] = cell(escape(tables.value(run.seed)), "number")
+  if subject.has_variants then cells[#cells + 1] = cell(escape(where.text(run.variant)), "text") end
+  cells[#cells + 1] = option_cells(subject, subject.fields(run))
+  cells[#cells + 1] = cell(escape(where.text(run.seed)), "number")
   cells[#cells + 1] = cell(("<span class=\"state %s\">%s%s</span>"):format(escape(run.state), marks[run.state] or "",
     escape(run.state)))
   cells[#cells + 1] = cell(number(entry.value, decimals), "number")
@@ -213,7 +238,7 @@ end
 function tables.runs(subject)
   local columns, rows, decimals = { { name = "run" } }, {}, decimals_of(subject.groups)
   if subject.has_variants then columns[2] = { name = "variant" } end
-  for _, name in ipairs(subject.differing) do columns[#columns + 1] = { name = name } end
+  for _, name in ipairs(subject.option_columns) do columns[#columns + 1] = { name = name } end
   columns[#columns + 1] = { name = "seed", number = true }
   columns[#columns + 1] = { name = "state" }
   columns[#columns + 1] = { name = subject.metric, number = true }
