@@ -94,7 +94,8 @@ function figure.bars(comparison, output)
     end
   end
   if #bars == 0 then return nil, ("no finished run has %s: nothing to draw"):format(comparison.metric) end
-  return plot.bars(options_of({ bars = bars, x_label = ("%s (%s)"):format(comparison.metric, better(comparison)) }, output))
+  local label = ("%s (%s)"):format(comparison.metric, better(comparison))
+  return plot.bars(options_of({ bars = bars, x_label = label }, output))
 end
 
 --- The share of each group's runs that are as good as a threshold.
@@ -149,7 +150,8 @@ end
 --- The mean of the metric over two options, whatever the others are.
 -- @param x, y  names of options
 function figure.heat(comparison, x, y, output)
-  local columns, rows, cells, found = figure.values(comparison.groups, x), figure.values(comparison.groups, y), {}, false
+  local columns, rows = figure.values(comparison.groups, x), figure.values(comparison.groups, y)
+  local cells, found = {}, false
   for r, row in ipairs(rows) do
     cells[r] = {}
     for c, column in ipairs(columns) do

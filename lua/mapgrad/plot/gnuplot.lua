@@ -139,15 +139,6 @@ local function run(text)
   return printed
 end
 
-local function draw_text(figure, o)
-  local printed, message = run(whole_script(figure, o, "text"))
-  if not printed then return nil, message end
-  printed = printed:gsub("\f", ""):gsub("[ ]+\n", "\n")
-  if o.format == "text" then return printed end
-  io.write(printed)
-  return true
-end
-
 local function read(path)
   local file = io.open(path, "rb")
   local text = file and file:read("*a")
@@ -174,16 +165,14 @@ local function draw_file(figure, o, kind)
   return nil, message
 end
 
--- The text of an SVG.
-local function draw_svg(figure, o)
+-- The text of an SVG, or a figure of letters. It comes through a file: what gnuplot prints are its complaints.
+local function draw_value(figure, o, kind)
   local path = os.tmpname()
-  local printed, message = run(whole_script(figure, o, "svg", path))
+  local printed, message = run(whole_script(figure, o, kind, path))
   local text = read(path) or ""
   os.remove(path)
-  if not printed or not text:find "</svg>%s*$" then
-    return nil, message or "gnuplot: " .. printed:gsub("%s+$", "")
-  end
-  return text
+  if not printed or text == "" then return nil, message or "gnuplot: " .. printed:gsub("%s+$", "") end
+  return kind == "svg" and text or (text:gsub("\f", ""):gsub("[ ]+\n", "\n"))
 end
 
 -- ------------------------------------------------------------------ the folder
@@ -227,8 +216,11 @@ function gnuplot.draw(name, o, make)
   end
   if not gnuplot.is_there() then return nil, MISSING end
   if o.file then return draw_file(make(kind), o, kind) end
-  if o.format == "svg" then return draw_svg(make "svg", o) end
-  return draw_text(make "text", o)
+  kind = o.format or "text"
+  local text, message = draw_value(make(kind), o, kind)
+  if not text or o.format then return text, message end
+  io.write(text)
+  return true
 end
 
 return gnuplot

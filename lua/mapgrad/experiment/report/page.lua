@@ -22,7 +22,7 @@ local SHEET = [[
 *{box-sizing:border-box}
 body{margin:0;background:var(--page);color:var(--text);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,
 "Helvetica Neue",Arial,sans-serif;-webkit-text-size-adjust:100%}
-main,header,footer{max-width:70rem;margin:0 auto;padding:0 clamp(1rem,4vw,2.5rem)}
+main,header,footer{max-width:72rem;margin:0 auto;padding:0 clamp(1rem,4vw,2.5rem)}
 header{padding-top:clamp(1.5rem,5vw,3rem)}
 h1{font-size:clamp(1.5rem,4vw,2.1rem);line-height:1.2;margin:0 0 .4rem;letter-spacing:-.015em;overflow-wrap:anywhere}
 h2{font-size:1.25rem;line-height:1.3;margin:3rem 0 .75rem;letter-spacing:-.01em}
@@ -32,6 +32,7 @@ a{color:var(--link)}
 .lead{font-size:1.1rem;margin:.9rem 0 0}
 .muted,figcaption{color:var(--muted)}
 .muted,figcaption,.notes,footer{font-size:.9rem}
+td .muted{font-size:inherit}
 nav ul{list-style:none;display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;padding:.7rem 0;margin:1.5rem 0 0;
 border-block:1px solid var(--rule)}
 .scroll{overflow-x:auto;margin:.75rem 0}
@@ -39,19 +40,18 @@ border-block:1px solid var(--rule)}
 table{border-collapse:collapse;font-size:.9rem;line-height:1.4;font-variant-numeric:tabular-nums}
 .wide{width:100%}
 th,td{padding:.42rem .75rem;text-align:left;vertical-align:middle;border-bottom:1px solid var(--rule)}
-thead th{color:var(--muted);font-weight:600;vertical-align:bottom;border-bottom:2px solid var(--rule);
-white-space:nowrap}
+thead th{color:var(--muted);font-weight:600;vertical-align:bottom;border-bottom:2px solid var(--rule)}
 tbody th{font-weight:600;background:var(--page);position:sticky;left:0;
 overflow-wrap:break-word;min-width:11rem;max-width:22rem}
 td{white-space:nowrap}
-td.text{white-space:normal;overflow-wrap:anywhere;min-width:6rem;max-width:24rem}
+td.text{white-space:normal;overflow-wrap:anywhere;min-width:4rem;max-width:24rem}
 .number{text-align:right}
 .best th,.best td{background:var(--soft)}
 .best th{box-shadow:inset 3px 0 0 var(--good)}
 .tag{font-size:.78rem;font-weight:600;color:var(--good);margin-left:.5em;white-space:nowrap}
 .group{display:flex;align-items:center;gap:.6em}
 .swatch{flex:none;width:38px;height:14px}
-.interval{width:150px;height:18px;display:block}
+.interval{width:120px;height:18px;display:block}
 .spark{width:110px;height:24px;display:block}
 .runs tbody th{font-weight:400}
 .spark polyline{fill:none;stroke:var(--series-1);stroke-width:1.5;stroke-linejoin:round;
@@ -62,9 +62,9 @@ vector-effect:non-scaling-stroke}
 figure{margin:0;min-width:0}
 figcaption{margin:0 0 .5rem;min-height:3.1em}
 .figure{display:block;width:100%;height:auto;font-family:inherit;color:var(--text)}
-.notes{padding:0;list-style:none;margin:1rem 0;max-width:46rem}
-.notes li{padding:.45rem .8rem;margin:.4rem 0;background:var(--soft);border-left:3px solid var(--series-5);
-overflow-wrap:anywhere}
+.notes{margin:1rem 0;padding:.6rem 1rem .6rem 2.1rem;max-width:46rem;background:var(--soft);
+border-left:3px solid var(--series-5);overflow-wrap:anywhere}
+.notes li{padding:.12rem 0}
 .state{white-space:nowrap}
 .finished{color:var(--good)}
 .failed{color:var(--bad)}

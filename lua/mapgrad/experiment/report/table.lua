@@ -54,10 +54,10 @@ end
 
 -- The interval of a group on the scale of all.
 local function interval_picture(group, low, high)
-  local function x(value) return 6 + 138 * (high > low and (value - low) / (high - low) or 0.5) end
-  local line = group.low and ('<path d="M%.1f,9H%.1fM%.1f,5V13M%.1f,5V13" stroke="currentColor" stroke-width="1.5"/>')
-    :format(x(group.low), x(group.high), x(group.low), x(group.high)) or ""
-  return ('<svg class="interval" viewBox="0 0 150 18" fill="none" aria-hidden="true"><path d="M0,9H150" '
+  local function x(value) return 6 + 108 * (high > low and (value - low) / (high - low) or 0.5) end
+  local line = group.low and ('<path d="M%.1f,9H%.1fM%.1f,5V13M%.1f,5V13" stroke="currentColor" '
+    .. 'stroke-width="1.5"/>'):format(x(group.low), x(group.high), x(group.low), x(group.high)) or ""
+  return ('<svg class="interval" viewBox="0 0 120 18" fill="none" aria-hidden="true"><path d="M0,9H120" '
     .. 'stroke="var(--grid)"/>%s<circle cx="%.1f" cy="9" r="3.6" fill="currentColor"/></svg>'):format(line,
     x(group.mean))
 end
@@ -105,22 +105,20 @@ local function group_columns(subject)
   local function add(name, is_number) columns[#columns + 1] = { name = name, number = is_number } end
   for _, name in ipairs(subject.option_columns) do add(name) end
   add("runs", true)
-  add("mean", true)
-  add("std", true)
-  add("95 % interval", true)
+  add("mean, 95 % interval", true)
   add "on one scale"
+  add("std", true)
   if #subject.groups > 1 then
     add(("change from %s"):format(subject.baseline_is_given and subject.baseline or "the best"), true)
     add("p", true)
   end
-  if subject.has_solves then add("solver calls", true) end
-  add("time", true)
+  add(subject.has_solves and "solver calls, time" or "time", true)
   return columns
 end
 
 local function span(low, high, decimals)
-  if not low then return "–" end
-  return ('<span class="span">%s to %s</span>'):format(number(low, decimals), number(high, decimals))
+  if not low then return "" end
+  return ('<br><span class="muted">%s to %s</span>'):format(number(low, decimals), number(high, decimals))
 end
 
 -- The difference from the baseline, with its interval, and p after Holm's correction.
@@ -130,7 +128,7 @@ local function test_cells(subject, group, decimals)
   local pair = test.interval[subject.interval]
   local sign = test.difference > 0 and "+" or ""
   local p = test.p_holm
-  return cell(("%s%s<br>%s"):format(sign, number(test.difference, decimals),
+  return cell(("%s%s%s"):format(sign, number(test.difference, decimals),
     span(pair[1] == pair[1] and pair[1] or nil, pair[2], decimals)), "number")
     .. cell(p == nil and "–" or p < 0.001 and "&lt; 0.001" or number(p, 3), "number")
 end
@@ -143,13 +141,13 @@ local function group_row(subject, group, i, low, high, decimals)
     element("th", { scope = "row" }, element("span", { class = "group" }, swatch,
       "<span>" .. escape(name) .. (is_best and ' <span class="tag">best mean</span>' or "") .. "</span>")),
     option_cells(subject, group.options), cell(("%d"):format(group.n), "number"),
-    cell(number(group.mean, decimals), "number"), cell(number(group.std, decimals), "number"),
-    cell(span(group.low, group.high, decimals), "number"),
-    cell(group.n > 0 and interval_picture(group, low, high) or ""),
+    cell(number(group.mean, decimals) .. span(group.low, group.high, decimals), "number"),
+    cell(group.n > 0 and interval_picture(group, low, high) or ""), cell(number(group.std, decimals), "number"),
   }
   if #subject.groups > 1 then cells[#cells + 1] = test_cells(subject, group, decimals) end
-  if subject.has_solves then cells[#cells + 1] = cell(html.count(mean_meta(group, "solves")), "number") end
-  cells[#cells + 1] = cell(escape(tables.duration(mean_meta(group, "seconds"))), "number")
+  local time = escape(tables.duration(mean_meta(group, "seconds")))
+  cells[#cells + 1] = cell(subject.has_solves
+    and ('%s<br><span class="muted">%s</span>'):format(html.count(mean_meta(group, "solves")), time) or time, "number")
   return element("tr", { class = is_best and "best" or nil }, table.concat(cells)) .. "\n"
 end
 
@@ -157,8 +155,8 @@ local kinds = { t = "Student's", percentile = "percentile bootstrap", bca = "BCa
 
 -- What the columns mean.
 local function legend(subject)
-  local text = ("%s at the end of a run, %s values are better. Means over the finished runs of a group, which differ by "
-    .. "their seed; intervals are %s."):format(subject.metric, subject.sense == "min" and "small" or "large",
+  local text = ("%s at the end of a run, %s values are better. Means over the finished runs of a group, which differ "
+    .. "by their seed; intervals are %s."):format(subject.metric, subject.sense == "min" and "small" or "large",
     kinds[subject.interval])
   if #subject.groups > 1 then
     text = text .. (" Changes are from %s, over pairs of equal seeds where both have them; p is of the sign-flip or "
