@@ -25,10 +25,10 @@ end
 local function figure_of(o, bars, kind)
   local points = o.points or kind == "text"
   local figure = { title = o.title, x_label = o.x_label, y_label = o.y_label, data = {}, plots = {} }
-  local tics, marks = {}, {}
+  local names, marks = {}, {}
   for i, bar in ipairs(bars) do
     local name = ("bar%d"):format(i)
-    tics[i] = ("%s %d"):format(gnuplot.quote(bar.name), i)
+    names[i] = bar.name
     figure.data[i] = {
       name = name, columns = bar.name .. ": value place low high",
       lines = gnuplot.rows({ bar.value }, { i }, { bar.low }, { bar.high }),
@@ -42,7 +42,7 @@ local function figure_of(o, bars, kind)
   figure.set = {
     "unset key", kind == "text" and "unset grid" or "set grid noytics xtics",
     ("set yrange [%g:0.4]"):format(#bars + 0.6),
-    ("set ytics (%s)"):format(table.concat(tics, ", ")), "set ytics scale 0",
+    "set ytics " .. gnuplot.tics(names), "set ytics scale 0",
     points and "set offsets graph 0.05, graph 0.05, 0, 0" or "set xrange [*<0:0<*]",
   }
   return figure

@@ -32,6 +32,13 @@ function gnuplot.quote(text)
 end
 local quote = gnuplot.quote
 
+--- Labels at the places 1, 2, ... of an axis; gnuplot reads them as formats.
+function gnuplot.tics(labels)
+  local list = {}
+  for i, label in ipairs(labels) do list[i] = ("%s %d"):format(quote((label:gsub("%%", "%%%%"))), i) end
+  return "(" .. table.concat(list, ", ") .. ")"
+end
+
 --- Whether a value is a number that can be drawn.
 function gnuplot.is_finite(value)
   return type(value) == "number" and value == value and value ~= math.huge and value ~= -math.huge
@@ -124,19 +131,20 @@ function gnuplot.is_there()
   return line ~= nil and line ~= ""
 end
 
--- Runs a script; what gnuplot prints. The script goes through a file, not a pipe: writing to the pipe
--- of a program that has ended would end this one.
+-- Runs a script: true, or nil and why not. The script goes through a file, not a pipe: writing to the pipe
+-- of a program that has ended would end this one. Warnings are dropped.
 local function run(text)
   local path = os.tmpname()
   local file, message = io.open(path, "w")
   if not file then return nil, message end
   file:write(text)
   file:close()
-  local pipe = io.popen(("gnuplot '%s' 2>&1"):format(path), "r")
-  local printed = pipe and pipe:read("*a")
+  local pipe = io.popen(("gnuplot '%s' 2>&1; echo $?"):format(path), "r")
+  local printed = pipe and pipe:read("*a") or ""
   if pipe then pipe:close() end
   os.remove(path)
-  return printed
+  if printed:match "(%d+)\n$" == "0" then return true end
+  return nil, "gnuplot: " .. printed:gsub("%d*\n$", ""):gsub("%s+", " ")
 end
 
 local function read(path)
@@ -152,26 +160,22 @@ local function draw_file(figure, o, kind)
   local file, message = io.open(part, "w")
   if not file then return nil, message end
   file:close()
-  local printed
-  printed, message = run(whole_script(figure, o, kind, part))
-  if not printed or #(read(part) or "") == 0 then
-    os.remove(part)
-    return nil, message or "gnuplot: " .. printed:gsub("%s+$", "")
-  end
   local ok
-  ok, message = os.rename(part, o.file)
+  ok, message = run(whole_script(figure, o, kind, part))
+  if ok then ok, message = os.rename(part, o.file) end
   if ok then return true end
   os.remove(part)
   return nil, message
 end
 
--- The text of an SVG, or a figure of letters. It comes through a file: what gnuplot prints are its complaints.
+-- The text of an SVG, or a figure of letters. It comes through a file: what gnuplot prints is
+-- not a part of it.
 local function draw_value(figure, o, kind)
   local path = os.tmpname()
-  local printed, message = run(whole_script(figure, o, kind, path))
-  local text = read(path) or ""
+  local ok, message = run(whole_script(figure, o, kind, path))
+  local text = read(path)
   os.remove(path)
-  if not printed or text == "" then return nil, message or "gnuplot: " .. printed:gsub("%s+$", "") end
+  if not ok or not text then return nil, message or "gnuplot drew nothing" end
   return kind == "svg" and text or (text:gsub("\f", ""):gsub("[ ]+\n", "\n"))
 end
 
@@ -212,7 +216,8 @@ function gnuplot.draw(name, o, make)
   end
   if o.script then
     local ok, message = write_folder(make "svg", o)
-    if not ok or not (o.file or o.format) then return ok, message end
+    if not ok then return nil, message end
+    if not (o.file or o.format) then return true end
   end
   if not gnuplot.is_there() then return nil, MISSING end
   if o.file then return draw_file(make(kind), o, kind) end

@@ -33,12 +33,6 @@ local function range(values)
   return low, high
 end
 
-local function tics(labels)
-  local list = {}
-  for i, label in ipairs(labels) do list[i] = ("%s %d"):format(gnuplot.quote(label), i) end
-  return table.concat(list, ", ")
-end
-
 local function palette()
   local list = {}
   for i, colour in ipairs(style.heat) do
@@ -83,8 +77,8 @@ local function figure_of(o, kind)
   if low == high then high = low + (low == 0 and 1 or math.abs(low)) end
   figure.set = {
     "unset key", "unset grid", ("set xrange [0.5:%g]"):format(#o.columns + 0.5),
-    ("set yrange [%g:0.5]"):format(#o.rows + 0.5), ("set xtics (%s)"):format(tics(o.columns)),
-    ("set ytics (%s)"):format(tics(o.rows)), "set tics scale 0", "unset colorbox",
+    ("set yrange [%g:0.5]"):format(#o.rows + 0.5), "set xtics " .. gnuplot.tics(o.columns),
+    "set ytics " .. gnuplot.tics(o.rows), "set tics scale 0", "unset colorbox",
     ("set palette defined (%s)\nset cbrange [%.9g:%.9g]"):format(palette(), low, high),
   }
   return figure
