@@ -4,8 +4,9 @@ local html = {}
 
 local entities = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;", ["'"] = "&#39;" }
 
--- Bytes that are not UTF-8 would make the file invalid: they become the replacement character.
-local function valid(text)
+--- Bytes that are not UTF-8 would make the file invalid: they become the replacement character.
+function html.valid(text)
+  if not text:find "[\128-\255]" then return text end
   local parts, at = {}, 1
   while at <= #text do
     local byte = text:byte(at)
@@ -23,9 +24,7 @@ end
 
 --- A text as HTML, in elements and in attributes.
 function html.escape(text)
-  text = tostring(text)
-  if text:find "[\128-\255]" then text = valid(text) end
-  return (text:gsub("[%z\1-\8\11\12\14-\31\127]", " "):gsub("[&<>\"']", entities))
+  return (html.valid(tostring(text)):gsub("[%z\1-\8\11\12\14-\31\127]", " "):gsub("[&<>\"']", entities))
 end
 
 --- An element: attributes are escaped, contents are HTML already.

@@ -48,7 +48,7 @@ end
 -- @param text   gnuplot's SVG
 -- @param label  what it shows, for those who do not see it
 function svg.inline(text, label)
-  local box, body = text:match 'viewBox="([^"]*)"', text:match "<svg.->(.*)</svg>"
+  local box, body = text:match 'viewBox="([^"]*)"', html.valid(text):match "<svg.->(.*)</svg>"
   body = body:gsub("<defs>.-</defs>", ""):gsub("<title>.-</title>", ""):gsub("<desc>.-</desc>", "")
     :gsub("<rect[^>]*/>", "", 1):gsub("<text></text>", "") -- the background, and titles that were not given
   body = without_empty(body):gsub("<[^>]*>", tag):gsub("%s*\n%s*", "\n")
