@@ -326,7 +326,7 @@ describe("figures of runs", function()
   end)
 end)
 
-describe("mapgrad report and plot", function()
+describe("mapgrad report and mapgrad plot", function()
   local folder, store
   local experiment = [[
     local mg = require "mapgrad"
@@ -373,6 +373,15 @@ describe("mapgrad report and plot", function()
       assert.equal("", result.err)
       assert.is_truthy(read(out):find "</svg>%s*$")
     end
+  end)
+
+  it("have a short form: `mapgrad show` draws the metric as a line of text", function()
+    local result = command.mapgrad { "list", store, "--json" }
+    local folder_of_one = result.out:match('"folder": "([^"]*fast%-s1[^"]*)"')
+    result = command.mapgrad { "show", folder_of_one }
+    assert.equal(0, result.code, result.err)
+    -- 1/2, 1/4, 1/6, 1/8: shares 1, 1/3, 1/9, 0 of seven steps
+    assert.is_truthy(result.out:find("  loss             █▃▂▁  0.5 to 0.125\n", 1, true), result.out)
   end)
 
   it("say what is wrong with their arguments", function()

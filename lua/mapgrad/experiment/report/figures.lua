@@ -73,8 +73,8 @@ function figures.section(subject)
     local text, message = row[3] { format = "svg", width = 520, height = 330, key = false }
     if text then
       subject.markers = subject.markers or svg.markers(text)
-      parts[#parts + 1] = ("<figure>%s%s%s</figure>\n"):format(element("h3", nil, escape(row[1])),
-        element("figcaption", nil, escape(row[2])), svg.inline(text, row[1] .. ". " .. row[2]))
+      local caption = element("figcaption", nil, element("h3", nil, escape(row[1])), escape(row[2]))
+      parts[#parts + 1] = ("<figure>%s%s</figure>\n"):format(caption, svg.inline(text, row[1] .. ". " .. row[2]))
     else
       missing[#missing + 1] = element("li", nil, escape(("%s: %s"):format(row[1], message)))
     end

@@ -32,7 +32,7 @@ a{color:var(--link)}
 .lead{font-size:1.1rem;margin:.9rem 0 0}
 .muted,figcaption{color:var(--muted)}
 .muted,figcaption,.notes,footer{font-size:.9rem}
-td .muted{font-size:inherit}
+td .muted,td.muted{font-size:inherit}
 nav ul{list-style:none;display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;padding:.7rem 0;margin:1.5rem 0 0;
 border-block:1px solid var(--rule)}
 .scroll{overflow-x:auto;margin:.75rem 0}
@@ -48,19 +48,20 @@ td.text{white-space:normal;overflow-wrap:anywhere;min-width:4rem;max-width:24rem
 .number{text-align:right}
 .best th,.best td{background:var(--soft)}
 .best th{box-shadow:inset 3px 0 0 var(--good)}
-.tag{font-size:.78rem;font-weight:600;color:var(--good);margin-left:.5em;white-space:nowrap}
+.tag{font-size:.85em;font-weight:600;color:var(--good);margin-left:.5em;white-space:nowrap}
 .group{display:flex;align-items:center;gap:.6em}
 .swatch{flex:none;width:38px;height:14px}
 .interval{width:120px;height:18px;display:block}
 .spark{width:110px;height:24px;display:block}
 .runs tbody th{font-weight:400}
-.spark polyline{fill:none;stroke:var(--series-1);stroke-width:1.5;stroke-linejoin:round;
-vector-effect:non-scaling-stroke}
+.spark polyline{fill:none;stroke:var(--series-1);stroke-width:1.5;stroke-linejoin:round}
+.swatch,.interval{fill:none}
 .legend{list-style:none;display:flex;flex-wrap:wrap;gap:.2rem 1.4rem;padding:0;margin:.75rem 0;font-size:.9rem}
 .legend span{overflow-wrap:anywhere}
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,27rem),1fr));gap:2rem 2.25rem;margin:1rem 0}
 figure{margin:0;min-width:0}
-figcaption{margin:0 0 .5rem;min-height:3.1em}
+figcaption{margin:0 0 .5rem;min-height:5.1em}
+figcaption h3{color:var(--text)}
 .figure{display:block;width:100%;height:auto;font-family:inherit;color:var(--text)}
 .notes{margin:1rem 0;padding:.6rem 1rem .6rem 2.1rem;max-width:46rem;background:var(--soft);
 border-left:3px solid var(--series-5);overflow-wrap:anywhere}

@@ -17,7 +17,7 @@ local dashes = { nil, "5 8", "2 4", "8 4 2 4", "8 4 2 4 2 4" }
 function tables.swatch(index, has_markers)
   local place = style.place(index)
   local dash = dashes[(index - 1) % 5 + 1]
-  return ('<svg class="swatch" viewBox="0 0 38 14" fill="none" aria-hidden="true"><path d="M0,7H38" '
+  return ('<svg class="swatch" viewBox="0 0 38 14" aria-hidden="true"><path d="M0,7H38" '
     .. 'stroke="var(--series-%d)" stroke-width="2"%s/>%s</svg>'):format(place,
     dash and (' stroke-dasharray="%s"'):format(dash) or "",
     has_markers and ('<use href="#gpPt%d" transform="translate(19,7) scale(3.6)" color="var(--series-%d)"/>'):format(
@@ -57,7 +57,7 @@ local function interval_picture(group, low, high)
   local function x(value) return 6 + 108 * (high > low and (value - low) / (high - low) or 0.5) end
   local line = group.low and ('<path d="M%.1f,9H%.1fM%.1f,5V13M%.1f,5V13" stroke="currentColor" '
     .. 'stroke-width="1.5"/>'):format(x(group.low), x(group.high), x(group.low), x(group.high)) or ""
-  return ('<svg class="interval" viewBox="0 0 120 18" fill="none" aria-hidden="true"><path d="M0,9H120" '
+  return ('<svg class="interval" viewBox="0 0 120 18" aria-hidden="true"><path d="M0,9H120" '
     .. 'stroke="var(--grid)"/>%s<circle cx="%.1f" cy="9" r="3.6" fill="currentColor"/></svg>'):format(line,
     x(group.mean))
 end
@@ -211,7 +211,7 @@ local function sparkline(points)
     end
   end
   close()
-  return '<svg class="spark" viewBox="0 0 110 24" preserveAspectRatio="none" aria-hidden="true">'
+  return '<svg class="spark" viewBox="0 0 110 24" aria-hidden="true">'
     .. table.concat(lines) .. "</svg>"
 end
 
