@@ -49,13 +49,15 @@ local lua_floors = {
   { "diagnose",
     { "autograd", "tensor", "random", "solver", "noise", "distribution", "target", "estimator", "loss" } },
   { "checkpoint", { "tensor", "random", "data" } },
-  { "progress", {} }, { "failure", {} }, { "inspect", {} }, { "statistics", {} },
+  { "progress", {} }, { "failure", {} }, { "inspect", {} },
   { "plot", { "tensor", "data", "progress" } },
-  { "experiment", { "autograd", "tensor", "random", "progress", "plot", "failure", "statistics" } },
+  { "statistics", {} },
+  { "experiment",
+    { "tensor", "random", "solver", "data", "checkpoint", "progress", "plot", "failure", "statistics" } },
   { "init", { "autograd" } }, -- loads every other part when it is first used
   { "help", { "init", "inspect" } },
   { "repl", { "init", "failure", "help", "inspect", "random", "progress" } },
-  { "cli", { "init", "experiment", "failure", "help", "plot", "progress", "random", "repl" } },
+  { "cli", { "init", "data", "experiment", "failure", "help", "plot", "progress", "random", "repl", "statistics" } },
 }
 
 -- What else lua/mapgrad may require.
@@ -66,7 +68,6 @@ local raising = {
   ["lua/mapgrad/tensor.lua"] = true, ["lua/mapgrad/autograd/tape.lua"] = true, ["lua/mapgrad/solver/define.lua"] = true,
   ["lua/mapgrad/solver/command.lua"] = true,
   ["lua/mapgrad/nn/module.lua"] = true, ["lua/mapgrad/checkpoint.lua"] = true,
-  ["lua/mapgrad/experiment/record.lua"] = true,
 }
 
 local root_entries = {

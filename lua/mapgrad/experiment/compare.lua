@@ -24,6 +24,9 @@ local apart = { seed = true, threads = true, out = true, quiet = true }
 -- Fields of rows that count work: no metric by default.
 local bookkeeping = { epoch = true, step = true, solves = true, seconds = true, batch = true, iteration = true }
 
+-- States of runs that are left out unless asked for.
+local unfinished = { "failed", "cut", "running", "new" }
+
 local function is_finite(v) return type(v) == "number" and v == v and v ~= huge and v ~= -huge end
 
 local function plural(count, word) return ("%d %s%s"):format(count, word, count == 1 and "" or "s") end
@@ -493,10 +496,11 @@ end
 
 local function note_left_out(result, add)
   local out, parts = result.left_out, {}
-  for _, state in ipairs { "failed", "cut", "running" } do
+  local total = 0
+  for _, state in ipairs(unfinished) do
     if out[state] > 0 then parts[#parts + 1] = ("%d %s"):format(out[state], state) end
+    total = total + out[state]
   end
-  local total = out.failed + out.cut + out.running
   if total > 0 then
     add(("%s left out as not finished: %s (--unfinished counts them)"):format(plural(total, "run"),
       table.concat(parts, ", ")))
@@ -566,9 +570,9 @@ local function note_intervals(result, add)
   end
 end
 
--- Values of a field of meta, "code" or "real", that differ.
+-- Values of a field of meta that differ.
 local function note_origin(runs, add)
-  for _, row in ipairs { { "code", "versions of the experiment's code" }, { "real", "precisions of numbers" } } do
+  for _, row in ipairs { { "code", "versions of the experiment's code" }, { "mapgrad", "versions of mapgrad" } } do
     local seen, count = {}, 0
     for _, run in ipairs(runs) do
       local value = run.meta and run.meta[row[1]]
@@ -623,7 +627,7 @@ end
 
 -- Runs that finished; counts of the others.
 local function finished(runs, with_all)
-  local kept, out = {}, { failed = 0, cut = 0, running = 0, rowless = 0 }
+  local kept, out = {}, { failed = 0, cut = 0, running = 0, new = 0, rowless = 0 }
   for _, run in ipairs(runs) do
     local state = run.state or "finished"
     if state == "finished" or with_all then
@@ -748,8 +752,8 @@ local function prepare(runs, o)
   end
   local kept, left_out = finished(chosen, o.unfinished)
   if #kept == 0 then
-    return nil, ("none of %s has finished: %d running, %d failed, %d cut; --unfinished compares them as they are")
-      :format(plural(#chosen, "run"), left_out.running, left_out.failed, left_out.cut)
+    return nil, ("none of %s has finished: %d failed, %d cut, %d running, %d new; --unfinished compares them as they are")
+      :format(plural(#chosen, "run"), left_out.failed, left_out.cut, left_out.running, left_out.new)
   end
   local notes
   o.metric, o.sense, notes = compare.metric(kept, o.metric, o.sense)
@@ -783,7 +787,7 @@ end
 --   level (0.95); interval: "t", "percentile", "bca" (default, "t" where a group has fewer than 5 runs);
 --   resamples (2000), aggregate_resamples (50000)
 -- @treturn table {title, metric, sense, at, level, interval, baseline, baseline_is_given, best, columns = names that
---   differ, groups, notes = texts, left_out = {failed, cut, running, rowless}, runs = how many}; a group: {name, options,
+--   differ, groups, notes = texts, left_out = {failed, cut, running, new, rowless}, runs = how many}; a group: {name, options,
 --   n, seeds, values, mean, std, median, iqm, best, interval = {t, percentile, bca}, not_finite, reached, seconds, solves,
 --   aggregate, against = {paired, test, n, p, p_holm, significant, difference, relative, interval, effect,
 --   improvement, improvement_interval, sign_flip, wilcoxon, welch, mann_whitney}}, against of all but the baseline;
