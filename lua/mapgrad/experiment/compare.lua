@@ -317,10 +317,10 @@ local function describe(group, o)
   group.interval = { t = { statistics.t_interval(values, o.level) }, percentile = boot.percentile, bca = boot.bca }
 end
 
--- Share of runs that reach the target, and what it took those that do.
+-- Share of runs that reach the target, of all that have a row, and what it took those that do.
 local function reach_of(group, o)
   local reached, sums, counts = 0, { seconds = 0, solves = 0 }, { seconds = 0, solves = 0 }
-  for _, run in ipairs(group.kept) do
+  for _, run in ipairs(group.measured) do
     local i, seconds, solves = compare.reach(run, o.metric, o.sense, o.target)
     if i then
       reached = reached + 1
@@ -329,7 +329,7 @@ local function reach_of(group, o)
       end
     end
   end
-  group.reached = #group.kept > 0 and reached / #group.kept or nan
+  group.reached = #group.measured > 0 and reached / #group.measured or nan
   for _, name in ipairs { "seconds", "solves" } do
     group[name] = counts[name] > 0 and sums[name] / counts[name] or nan
   end
@@ -523,6 +523,23 @@ local function note_numbers(result, add)
   end
 end
 
+-- The exact test of n pairs cannot give less than 2 / 2^n, nor Holm's least one less than that times the tests.
+local function note_power(result, add)
+  local tests, most = 0, 0
+  for _, group in ipairs(result.groups) do
+    local test = group.against
+    if test and test.p == test.p then
+      tests = tests + 1
+      most = math.max(most, test.paired and test.n or huge)
+    end
+  end
+  if tests == 0 or most < compare.FEW or most > 30 then return end
+  local least = 2 * tests / 2 ^ most
+  if least < 1 - result.level then return end
+  add(("with %s and %s no p can fall below %.3g: take more seeds%s"):format(plural(most, "pair"), plural(tests, "test"),
+    math.min(1, least), tests > 1 and ", or compare fewer groups" or ""))
+end
+
 local function note_seeds(result, add)
   local few = names_where(result.groups, function(group)
     return group.n < compare.FEW and ("%s: %d"):format(group.name, group.n)
@@ -545,13 +562,7 @@ local function note_seeds(result, add)
   if #unpaired > 0 and not result.unpaired then
     add(("seeds differ from those of %s: compared as unpaired samples: %s"):format(base, listing(unpaired)))
   end
-  local weak = names_where(result.groups, function(group)
-    local test = group.against
-    return test and test.paired and test.n == compare.FEW and result.level > 0.9375 and result.level < 1 and group.name
-  end)
-  if #weak > 0 then
-    add(("with 5 pairs the sign-flip test cannot give p below 0.0625: take 6 seeds or more (%s)"):format(listing(weak)))
-  end
+  note_power(result, add)
 end
 
 local function overlap(a, b) return a[1] <= b[2] and b[1] <= a[2] end
@@ -643,10 +654,12 @@ end
 local function measure(groups, o, names, left_out)
   local at = parse_at(o.at)
   for _, group in ipairs(groups) do
-    group.values, group.seeds, group.keys, group.by_key, group.kept, group.not_finite = {}, {}, {}, {}, {}, 0
+    group.values, group.seeds, group.keys, group.by_key, group.not_finite = {}, {}, {}, {}, 0
+    group.kept, group.measured = {}, {} -- runs that count; those and the ones without a finite number
     for _, run in ipairs(group.runs) do
       local i = row_index(run, o.metric, o.sense, at)
       local value = i and run.rows[i][o.metric]
+      if i then group.measured[#group.measured + 1] = run end
       if not i then
         left_out.rowless = left_out.rowless + 1
       elseif not is_finite(value) then
