@@ -1,8 +1,6 @@
 --- `mapgrad diff`: in what two runs differ.
 -- @module mapgrad.cli.diff
 local show_runs = require "mapgrad.cli.show_runs"
-local source = require "mapgrad.experiment.source"
-local store = require "mapgrad.experiment.store"
 
 local diff = {
   name = "diff", summary = "show in what two runs differ: options, code, numbers",
@@ -82,9 +80,9 @@ function diff.run(arguments, _, cli)
   local runs, texts = {}, {}
   for i, path in ipairs { arguments.run, arguments.other } do
     local message
-    runs[i], message = store.read((path:gsub("(.)/+$", "%1")))
+    runs[i], message = show_runs.one(path)
     if not runs[i] then return show_runs.complain(message, cli.codes) end
-    texts[i], message = source.read(runs[i].folder .. "/experiment.lua")
+    texts[i], message = require("mapgrad.experiment.source").read(runs[i].folder .. "/experiment.lua")
     if not texts[i] then return show_runs.complain(message, cli.codes) end
   end
   local a, b = runs[1], runs[2]

@@ -1,7 +1,6 @@
 --- `mapgrad gc`: removes runs that are no longer of use.
 -- @module mapgrad.cli.gc
 local show_runs = require "mapgrad.cli.show_runs"
-local store = require "mapgrad.experiment.store"
 
 local gc = {
   name = "gc", summary = "remove failed and cut runs, and those of older code",
@@ -40,7 +39,7 @@ local function reason_of(run, last, older)
 end
 
 function gc.run(arguments, _, cli)
-  local codes = cli.codes
+  local codes, store = cli.codes, require "mapgrad.experiment.store"
   local root = arguments.store:gsub("(.)/+$", "%1")
   if store.is_run(root) then return show_runs.complain(root .. ": is a run; expected a folder of runs", codes) end
   local runs, message = store.runs(root)

@@ -2,8 +2,6 @@
 -- @module mapgrad.cli.repeat
 local one = require "mapgrad.cli.work"
 local show_runs = require "mapgrad.cli.show_runs"
-local source = require "mapgrad.experiment.source"
-local store = require "mapgrad.experiment.store"
 
 local command = {
   name = "repeat", summary = "do a run again from its record, compare the bytes",
@@ -31,6 +29,7 @@ local function line_apart(a, b)
 end
 
 local function do_it(run, root, arguments)
+  local store, source = require "mapgrad.experiment.store", require "mapgrad.experiment.source"
   local folder, message = store.create(root, run.config, assert(source.read(run.folder .. "/experiment.lua")))
   if not folder then return nil, message end
   local state, caught = require("mapgrad.experiment.work").run(folder, {
@@ -41,6 +40,7 @@ local function do_it(run, root, arguments)
 end
 
 local function verdict(run, folder)
+  local store, source = require "mapgrad.experiment.store", require "mapgrad.experiment.source"
   local a, b = assert(source.read(run.folder .. "/metrics.jsonl")), assert(source.read(folder .. "/metrics.jsonl"))
   if a == b then
     io.stderr:write(("the same: %d bytes of metrics.jsonl\n"):format(#a))
@@ -56,7 +56,7 @@ end
 
 function command.run(arguments, _, cli)
   local codes, core = cli.codes, require "mapgrad.real"
-  local run, message = store.read((arguments.run:gsub("(.)/+$", "%1")))
+  local run, message = show_runs.one(arguments.run)
   if not run then return show_runs.complain(message, codes) end
   if run.state ~= "finished" then
     return show_runs.complain(("%s: expected a finished run, this one is %s"):format(run.folder, run.state), codes)
@@ -72,7 +72,7 @@ function command.run(arguments, _, cli)
   if not arguments.out then os.remove(root) end
   local folder, state, caught = do_it(run, root, arguments)
   local is_same = state == "finished" and verdict(run, folder)
-  if not arguments.out then store.remove(root) end
+  if not arguments.out then require("mapgrad.experiment.store").remove(root) end
   if not folder then return show_runs.complain(state, codes) end
   if state ~= "finished" then return one.code_of(state, caught, codes) end
   return is_same and codes.ok or codes.failed

@@ -1,7 +1,6 @@
 --- `mapgrad show`: one run in full.
 -- @module mapgrad.cli.show
 local show_runs = require "mapgrad.cli.show_runs"
-local store = require "mapgrad.experiment.store"
 
 local show = {
   name = "show", summary = "show a run: options, state, machine, numbers",
@@ -45,7 +44,7 @@ local function last_rows(run, count)
 end
 
 function show.run(arguments, _, cli)
-  local run, message = store.read((arguments.run:gsub("(.)/+$", "%1")))
+  local run, message = show_runs.one(arguments.run)
   if not run then return show_runs.complain(message, cli.codes) end
   if arguments.json then
     local document = show_runs.record(run)

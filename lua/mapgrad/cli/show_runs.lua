@@ -1,7 +1,7 @@
 --- What the commands about finished runs share: finding runs, printing columns, values as texts.
+-- What the C module is needed for is loaded when it is used, so that --help is quick.
 -- @module mapgrad.cli.show_runs
-local json = require "mapgrad.data.json"
-local store = require "mapgrad.experiment.store"
+local function json() return require "mapgrad.data.json" end
 
 local show_runs = {}
 
@@ -25,6 +25,12 @@ function show_runs.roots(given)
   return { newest }
 end
 
+--- The run in a folder.
+-- @return store.read; or nil and a message
+function show_runs.one(folder)
+  return require("mapgrad.experiment.store").read((folder:gsub("(.)/+$", "%1")))
+end
+
 --- The runs of some stores.
 -- @return list of store.read; or nil and a message
 function show_runs.all(given)
@@ -32,7 +38,7 @@ function show_runs.all(given)
   if not roots then return nil, message end
   local list = {}
   for _, root in ipairs(roots) do
-    local runs, reason = store.runs((root:gsub("(.)/+$", "%1")))
+    local runs, reason = require("mapgrad.experiment.store").runs((root:gsub("(.)/+$", "%1")))
     if not runs then return nil, reason end
     for _, run in ipairs(runs) do list[#list + 1] = run end
   end
@@ -41,7 +47,7 @@ end
 
 --- A value as people read it.
 function show_runs.text(value)
-  if value == nil or value == json.null then return "-" end
+  if value == nil or value == json().null then return "-" end
   if type(value) ~= "number" then return tostring(value) end
   if value ~= value then return "nan" end
   if value == math.floor(value) and math.abs(value) < 1e15 then return ("%.0f"):format(value) end
@@ -119,7 +125,7 @@ function show_runs.finite(row)
   local copy = {}
   for name, value in pairs(row) do
     local is_bad = type(value) == "number" and (value ~= value or value == math.huge or value == -math.huge)
-    copy[name] = is_bad and json.null or value
+    copy[name] = is_bad and json().null or value
   end
   return copy
 end
@@ -127,7 +133,7 @@ end
 --- Prints one JSON document.
 function show_runs.print_json(document)
   document.version = 1
-  print(json.encode(document, { indent = 1 }))
+  print(json().encode(document, { indent = 1 }))
 end
 
 --- Tells of a failure of the outside world.
