@@ -183,9 +183,27 @@ describe("paired tests", function()
     local random
     random, method = statistics.sign_flip(d, { exact = 0 })
     assert.equal("random", method)
-    assert(math.abs(random - exact) <= 3 * math.sqrt(exact * (1 - exact) / 1e5) + 1e-5)
+    -- it stops after 1000 hits: a standard error of p sqrt((1 - p) / 1000); false alarm 0.3 %, the seed is fixed
+    assert(math.abs(random - exact) <= 3 * exact * math.sqrt((1 - exact) / 1000))
     assert.equal(random, (statistics.sign_flip(d, { exact = 0 })))
     assert.not_equal(random, (statistics.sign_flip(d, { exact = 0, seed = 2 })))
+  end)
+end)
+
+describe("random signs", function()
+  it("go to the end for small p-values, within three standard errors of all signs", function()
+    local d = {}
+    for i = 1, 30 do d[i] = samples.thirty[i] + 0.6 end
+    local exact, random = statistics.sign_flip(d), statistics.sign_flip(d, { exact = 0 })
+    assert.is_true(exact < 0.009 and exact > 1e-4)
+    assert(math.abs(random - exact) <= 3 * math.sqrt(exact * (1 - exact) / 1e5) + 1e-5)
+    assert.equal(random * 100001, math.floor(random * 100001 + 0.5))
+  end)
+
+  it("are not drawn where none can be expected to reach so far", function()
+    local d = {}
+    for i = 1, 100 do d[i] = 1 + i / 100 end
+    assert.equal(1 / 100001, (statistics.sign_flip(d))) -- all signs: 2 / 2^100
   end)
 end)
 

@@ -418,6 +418,7 @@ local function against(group, base, o)
   end
   local options = { level = o.level, resamples = o.resamples }
   if is_paired then
+    options.draws = o.draws
     local test = statistics.paired(x, y, options)
     result.test, result.p, result.n = "sign_flip", test.sign_flip, #x
     result.sign_flip, result.wilcoxon = test.sign_flip, test.wilcoxon
@@ -825,6 +826,7 @@ function compare.runs(runs, options)
     base, message = find_baseline(groups, o.baseline)
     if not base then return nil, message end
   end
+  o.draws = math.floor(math.max(20000, math.min(100000, 1e6 / #groups))) -- a table of many groups is still quick
   for _, group in ipairs(groups) do
     if group ~= base then group.against = against(group, base, o) end
   end
