@@ -49,8 +49,9 @@ local lua_floors = {
   { "diagnose",
     { "autograd", "tensor", "random", "solver", "noise", "distribution", "target", "estimator", "loss" } },
   { "checkpoint", { "tensor", "random", "data" } },
-  { "progress", {} }, { "failure", {} }, { "inspect", {} }, { "statistics", {} },
+  { "progress", {} }, { "failure", {} }, { "inspect", {} },
   { "plot", { "tensor", "data", "progress" } },
+  { "statistics", {} },
   { "experiment",
     { "tensor", "random", "solver", "data", "checkpoint", "progress", "plot", "failure", "statistics" } },
   { "init", { "autograd" } }, -- loads every other part when it is first used

@@ -24,6 +24,9 @@ local apart = { seed = true, threads = true, out = true, quiet = true }
 -- Fields of rows that count work: no metric by default.
 local bookkeeping = { epoch = true, step = true, solves = true, seconds = true, batch = true, iteration = true }
 
+-- States of runs that are left out unless asked for.
+local unfinished = { "failed", "cut", "running", "new" }
+
 local function is_finite(v) return type(v) == "number" and v == v and v ~= huge and v ~= -huge end
 
 local function plural(count, word) return ("%d %s%s"):format(count, word, count == 1 and "" or "s") end
@@ -314,10 +317,10 @@ local function describe(group, o)
   group.interval = { t = { statistics.t_interval(values, o.level) }, percentile = boot.percentile, bca = boot.bca }
 end
 
--- Share of runs that reach the target, and what it took those that do.
+-- Share of runs that reach the target, of all that have a row, and what it took those that do.
 local function reach_of(group, o)
   local reached, sums, counts = 0, { seconds = 0, solves = 0 }, { seconds = 0, solves = 0 }
-  for _, run in ipairs(group.kept) do
+  for _, run in ipairs(group.measured) do
     local i, seconds, solves = compare.reach(run, o.metric, o.sense, o.target)
     if i then
       reached = reached + 1
@@ -326,7 +329,7 @@ local function reach_of(group, o)
       end
     end
   end
-  group.reached = #group.kept > 0 and reached / #group.kept or nan
+  group.reached = #group.measured > 0 and reached / #group.measured or nan
   for _, name in ipairs { "seconds", "solves" } do
     group[name] = counts[name] > 0 and sums[name] / counts[name] or nan
   end
@@ -415,6 +418,7 @@ local function against(group, base, o)
   end
   local options = { level = o.level, resamples = o.resamples }
   if is_paired then
+    options.draws = o.draws
     local test = statistics.paired(x, y, options)
     result.test, result.p, result.n = "sign_flip", test.sign_flip, #x
     result.sign_flip, result.wilcoxon = test.sign_flip, test.wilcoxon
@@ -493,10 +497,11 @@ end
 
 local function note_left_out(result, add)
   local out, parts = result.left_out, {}
-  for _, state in ipairs { "failed", "cut", "running" } do
+  local total = 0
+  for _, state in ipairs(unfinished) do
     if out[state] > 0 then parts[#parts + 1] = ("%d %s"):format(out[state], state) end
+    total = total + out[state]
   end
-  local total = out.failed + out.cut + out.running
   if total > 0 then
     add(("%s left out as not finished: %s (--unfinished counts them)"):format(plural(total, "run"),
       table.concat(parts, ", ")))
@@ -517,6 +522,23 @@ local function note_numbers(result, add)
       add(("%s: a seed is there more than once, so its runs are not paired"):format(group.name))
     end
   end
+end
+
+-- The exact test of n pairs cannot give less than 2 / 2^n, nor Holm's least one less than that times the tests.
+local function note_power(result, add)
+  local tests, most = 0, 0
+  for _, group in ipairs(result.groups) do
+    local test = group.against
+    if test and test.p == test.p then
+      tests = tests + 1
+      most = math.max(most, test.paired and test.n or huge)
+    end
+  end
+  if tests == 0 or most < compare.FEW or most > 30 then return end
+  local least = 2 * tests / 2 ^ most
+  if least < 1 - result.level then return end
+  add(("with %s and %s no p can fall below %.3g: take more seeds%s"):format(plural(most, "pair"), plural(tests, "test"),
+    math.min(1, least), tests > 1 and ", or compare fewer groups" or ""))
 end
 
 local function note_seeds(result, add)
@@ -541,13 +563,7 @@ local function note_seeds(result, add)
   if #unpaired > 0 and not result.unpaired then
     add(("seeds differ from those of %s: compared as unpaired samples: %s"):format(base, listing(unpaired)))
   end
-  local weak = names_where(result.groups, function(group)
-    local test = group.against
-    return test and test.paired and test.n == compare.FEW and result.level > 0.9375 and result.level < 1 and group.name
-  end)
-  if #weak > 0 then
-    add(("with 5 pairs the sign-flip test cannot give p below 0.0625: take 6 seeds or more (%s)"):format(listing(weak)))
-  end
+  note_power(result, add)
 end
 
 local function overlap(a, b) return a[1] <= b[2] and b[1] <= a[2] end
@@ -566,9 +582,9 @@ local function note_intervals(result, add)
   end
 end
 
--- Values of a field of meta, "code" or "real", that differ.
+-- Values of a field of meta that differ.
 local function note_origin(runs, add)
-  for _, row in ipairs { { "code", "versions of the experiment's code" }, { "real", "precisions of numbers" } } do
+  for _, row in ipairs { { "code", "versions of the experiment's code" }, { "mapgrad", "versions of mapgrad" } } do
     local seen, count = {}, 0
     for _, run in ipairs(runs) do
       local value = run.meta and run.meta[row[1]]
@@ -623,7 +639,7 @@ end
 
 -- Runs that finished; counts of the others.
 local function finished(runs, with_all)
-  local kept, out = {}, { failed = 0, cut = 0, running = 0, rowless = 0 }
+  local kept, out = {}, { failed = 0, cut = 0, running = 0, new = 0, rowless = 0 }
   for _, run in ipairs(runs) do
     local state = run.state or "finished"
     if state == "finished" or with_all then
@@ -639,10 +655,12 @@ end
 local function measure(groups, o, names, left_out)
   local at = parse_at(o.at)
   for _, group in ipairs(groups) do
-    group.values, group.seeds, group.keys, group.by_key, group.kept, group.not_finite = {}, {}, {}, {}, {}, 0
+    group.values, group.seeds, group.keys, group.by_key, group.not_finite = {}, {}, {}, {}, 0
+    group.kept, group.measured = {}, {} -- runs that count; those and the ones without a finite number
     for _, run in ipairs(group.runs) do
       local i = row_index(run, o.metric, o.sense, at)
       local value = i and run.rows[i][o.metric]
+      if i then group.measured[#group.measured + 1] = run end
       if not i then
         left_out.rowless = left_out.rowless + 1
       elseif not is_finite(value) then
@@ -748,8 +766,8 @@ local function prepare(runs, o)
   end
   local kept, left_out = finished(chosen, o.unfinished)
   if #kept == 0 then
-    return nil, ("none of %s has finished: %d running, %d failed, %d cut; --unfinished compares them as they are")
-      :format(plural(#chosen, "run"), left_out.running, left_out.failed, left_out.cut)
+    return nil, ("none of %s has finished: %d failed, %d cut, %d running, %d new; --unfinished compares them as they are")
+      :format(plural(#chosen, "run"), left_out.failed, left_out.cut, left_out.running, left_out.new)
   end
   local notes
   o.metric, o.sense, notes = compare.metric(kept, o.metric, o.sense)
@@ -783,7 +801,7 @@ end
 --   level (0.95); interval: "t", "percentile", "bca" (default, "t" where a group has fewer than 5 runs);
 --   resamples (2000), aggregate_resamples (50000)
 -- @treturn table {title, metric, sense, at, level, interval, baseline, baseline_is_given, best, columns = names that
---   differ, groups, notes = texts, left_out = {failed, cut, running, rowless}, runs = how many}; a group: {name, options,
+--   differ, groups, notes = texts, left_out = {failed, cut, running, new, rowless}, runs = how many}; a group: {name, options,
 --   n, seeds, values, mean, std, median, iqm, best, interval = {t, percentile, bca}, not_finite, reached, seconds, solves,
 --   aggregate, against = {paired, test, n, p, p_holm, significant, difference, relative, interval, effect,
 --   improvement, improvement_interval, sign_flip, wilcoxon, welch, mann_whitney}}, against of all but the baseline;
@@ -808,6 +826,7 @@ function compare.runs(runs, options)
     base, message = find_baseline(groups, o.baseline)
     if not base then return nil, message end
   end
+  o.draws = math.floor(math.max(20000, math.min(100000, 1e6 / #groups))) -- a table of many groups is still quick
   for _, group in ipairs(groups) do
     if group ~= base then group.against = against(group, base, o) end
   end

@@ -4,16 +4,25 @@ local check = require "mapgrad.check"
 
 local where = {}
 
-local plain = { variant = true, seed = true, title = true, state = true, id = true, name = true }
+local plain = { variant = true, seed = true, title = true, state = true }
 
---- The value of an option, or of variant, seed, title, state, of a run.
+-- What makes a run's numbers beside its options, as config.json has it.
+local settings = {
+  budget = function(config) return type(config.budget) == "table" and config.budget.solver_calls or nil end,
+  limit = function(config) return config.limit end,
+  real = function(config) return config.real end,
+  smoke = function(config) return config.smoke end,
+}
+
+--- The value of an option of a run; or of variant, seed, title, state, budget (solver calls), limit, real, smoke.
 function where.field(run, name)
   if run.options and run.options[name] ~= nil then return run.options[name] end
   if plain[name] then return run[name] end
+  if settings[name] and run.config then return settings[name](run.config) end
   return nil
 end
 
---- All names that conditions and --by may use: options of any run, and variant, seed, title, state.
+--- All names that conditions and --by may use: options of any run, and the others of where.field.
 -- @tparam table runs
 -- @treturn table sorted list
 function where.names(runs)
@@ -25,7 +34,9 @@ function where.names(runs)
   end
   for _, run in ipairs(runs) do
     for name in pairs(run.options or {}) do add(name) end
-    if run.variant ~= nil then add "variant" end
+    for _, name in ipairs { "variant", "budget", "limit", "real", "smoke" } do
+      if where.field(run, name) ~= nil then add(name) end
+    end
   end
   add "seed"; add "title"; add "state"
   table.sort(names)

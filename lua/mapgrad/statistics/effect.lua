@@ -29,6 +29,7 @@ local function oriented(name, x, y, sense)
     for i = 1, #a do a[i] = -a[i] end
     for i = 1, #b do b[i] = -b[i] end
   end
+  table.sort(a)
   table.sort(b)
   return a, b
 end
@@ -113,8 +114,7 @@ end
 function effect.profile(groups, taus, options)
   local name = "statistics.profile"
   local o = check.options(name, options, { sense = sense_rule })
-  check.value(name .. ": groups", groups, check.list())
-  if #groups == 0 then check.fail("MG-ARGUMENT", "%s: expected at least one group", name) end
+  sample.expect_lists(name, groups)
   local copies, shares = {}, {}
   for g, group in ipairs(groups) do copies[g] = sample.read(("%s: groups[%d]"):format(name, g), group) end
   for t, tau in ipairs((sample.read(name .. ": taus", taus))) do

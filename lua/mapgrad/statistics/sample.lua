@@ -14,8 +14,10 @@ local nan = 0 / 0
 -- @treturn table a copy
 -- @treturn boolean whether one of them is NaN
 function sample.read(name, list, least)
-  if type(list) ~= "table" or getmetatable(list) then
-    check.fail("MG-TYPE", "%s: expected a list of numbers, got a %s", name, check.type_of(list))
+  local kind = check.type_of(list)
+  if type(list) ~= "table" or kind:find "^mapgrad%." then
+    check.fail("MG-TYPE", "%s: expected a list of numbers, got a %s%s", name, kind,
+      kind == "mapgrad.tensor" and ": t:to_list() makes one of it" or "")
   end
   local copy, has_nan = {}, false
   for i = 1, #list do
@@ -31,6 +33,14 @@ function sample.read(name, list, least)
       (least or 1) == 1 and "" or "s", #copy)
   end
   return copy, has_nan
+end
+
+--- Raises an error unless it is a list of at least one list.
+function sample.expect_lists(name, groups)
+  if type(groups) ~= "table" or type(groups[1]) ~= "table" then
+    check.fail("MG-TYPE", "%s: expected a list of lists of numbers, one a problem, got %s", name,
+      type(groups) == "table" and #groups == 0 and "an empty one" or "a " .. check.type_of(groups))
+  end
 end
 
 --- Two lists of the same length.

@@ -250,7 +250,7 @@ end
 -- @treturn number
 function special.t_quantile(p, freedom)
   if not (p >= 0 and p <= 1 and freedom > 0) then return nan end
-  if freedom == huge then return special.normal_quantile(p) end
+  if p == 0 or p == 1 or freedom == huge then return special.normal_quantile(p) end
   if p == 0.5 then return 0 end
   freedom = freedom + 0.0
   if p < 0.5 then return -upper_point(2 * p, freedom) end

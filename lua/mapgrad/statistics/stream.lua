@@ -6,28 +6,35 @@ local stream = {}
 -- Integers where Lua has them: the products below stay under 2^53, so doubles give the same numbers.
 local function whole(x) return math.floor(x) end
 
+-- The two states of a generator: neighbouring seeds are spread by two steps of another one (Park and Miller).
+local function start(seed)
+  local s = whole(seed % 2147483646 + 1)
+  local a = 48271 * s % 2147483647
+  local b = 48271 * a % 2147483647
+  a, b = whole(a % 2147483562 + 1), whole(b % 2147483398 + 1)
+  for _ = 1, 10 do a, b = 40014 * a % 2147483563, 40692 * b % 2147483399 end
+  return a, b
+end
+
 --- A generator of uniform numbers.
 -- Source: L'Ecuyer, Efficient and portable combined random number generators, 1988; period 2.3e18.
 -- @tparam number seed integer from 0 below 2^31
 -- @treturn function () -> number in (0, 1), a multiple of 1 / 2147483563
 function stream.new(seed)
-  -- spread neighbouring seeds: two steps of another generator (Park and Miller), then some of its own
-  local s = whole(seed % 2147483646 + 1)
-  local a = 48271 * s % 2147483647
-  local b = 48271 * a % 2147483647
-  a, b = whole(a % 2147483562 + 1), whole(b % 2147483398 + 1)
-  local function uniform()
+  local a, b = start(seed)
+  return function()
     a, b = 40014 * a % 2147483563, 40692 * b % 2147483399
     local difference = a - b
     if difference < 1 then difference = difference + 2147483562 end
     return difference / 2147483563
   end
-  for _ = 1, 10 do uniform() end
-  return uniform
 end
 
 local KEPT = 2 ^ 20 -- numbers of the tables that are kept for the next sample of the same size
 local kept, held = {}, 0
+
+--- Gives the memory of the kept tables back; later answers are the same.
+function stream.forget() kept, held = {}, 0 end
 
 -- The rows of a table made by fill(uniform, row); kept under a name where they are not too many.
 local function rows(name, seed, width, count, fill)
@@ -69,21 +76,32 @@ function stream.resamples(seed, n, count, f)
   end, f)
 end
 
---- Random signs, ten to a number: f(row, r), row a list of ceil(n / 10) integers from 0 to 1023.
+--- Sums under random signs: entry k of a table holds the sum of ten numbers under the signs of the bits of k - 1.
 -- @tparam number seed   of the stream
--- @tparam number n      how many signs
--- @tparam number count  number of rows
--- @tparam function f
-function stream.signs(seed, n, count, f)
-  local floor, width = math.floor, math.ceil(n / 10)
-  each(("signs %d %d %d"):format(seed, width, count), seed, width, count, function(uniform, row)
-    for i = 1, width, 3 do
-      local bits = floor(uniform() * 1073741824) -- 2^30
-      local high = floor(bits / 1048576)
-      local middle = floor((bits - high * 1048576) / 1024)
-      row[i], row[i + 1], row[i + 2] = high, middle, bits - high * 1048576 - middle * 1024
+-- @tparam table tables  lists of 1024 sums each
+-- @treturn function () -> the sum of one entry of each table, picked at random
+function stream.signed_sum(seed, tables)
+  local a, b = start(seed)
+  local width = #tables
+  for k = width + 1, math.ceil(width / 3) * 3 do -- three tables a number: fill up with zeros
+    tables[k] = {}
+    for i = 1, 1024 do tables[k][i] = 0.0 end
+  end
+  width = #tables
+  return function()
+    local sum = 0.0
+    for k = 1, width, 3 do
+      a, b = 40014 * a % 2147483563, 40692 * b % 2147483399
+      local bits = a - b -- uniform() without its division
+      if bits < 1 then bits = bits + 2147483562 end
+      local low = bits % 1024
+      bits = (bits - low) / 1024
+      local middle = bits % 1024
+      sum = sum + tables[k][low + 1] + tables[k + 1][middle + 1]
+        + tables[k + 2][(bits - middle) / 1024 % 1024 + 1]
     end
-  end, f)
+    return sum
+  end
 end
 
 return stream

@@ -68,25 +68,33 @@ local function tables_of(d)
   return tables
 end
 
--- How many of random signs reach the bound in absolute value.
-local function count_of_draws(d, bound, draws, seed)
-  local tables, count = tables_of(d), 0
-  local width = #tables
-  stream.signs(seed, #d, draws, function(row)
-    local sum = 0.0
-    for k = 1, width do sum = sum + tables[k][row[k] + 1] end
-    if sum >= bound or -sum >= bound then count = count + 1 end
-  end)
-  return count
+-- The share of random signs whose sum reaches the bound in absolute value: (hits + 1) / (draws + 1), or hits / draws made
+-- once there are enough hits (Besag and Clifford 1991). Where Hoeffding's inequality makes a single hit less likely than
+-- one in a hundred, none is looked for.
+local function share_of_draws(d, bound, draws, seed)
+  local squares = 0.0
+  for i = 1, #d do squares = squares + d[i] * d[i] end
+  if 2 * math.exp(-bound * bound / (2 * squares)) * draws < 0.01 then return 1 / (draws + 1) end
+  local next_sum, hits = stream.signed_sum(seed, tables_of(d)), 0
+  local enough = math.max(100, draws / 100)
+  for made = 1, draws do
+    local sum = next_sum()
+    if sum >= bound or -sum >= bound then
+      hits = hits + 1
+      if hits >= enough then return hits / made end
+    end
+  end
+  return (hits + 1) / (draws + 1)
 end
 
 --- Permutation test of paired differences: how often does the mean get as far from 0 if each sign is a coin's?
 --
--- All 2^n signs count for up to 30 pairs, in 2^(n/2) steps; beyond, random ones, p = (count + 1) / (draws + 1).
--- Source: Fisher, The design of experiments, 1935; the halves: Horowitz and Sahni 1974; scipy.stats.permutation_test
--- with permutation_type = "samples".
+-- All 2^n signs count for up to 30 pairs, in 2^(n/2) steps; beyond, random ones, p = (hits + 1) / (draws + 1), or
+-- hits / draws made once a hundredth of the draws are hits.
+-- Source: Fisher, The design of experiments, 1935; the halves: Horowitz and Sahni 1974; stopping: Besag and Clifford
+-- 1991; scipy.stats.permutation_test with permutation_type = "samples".
 -- @tparam table d  differences
--- @tparam ?table options  draws (100000) beyond 30 pairs, seed (1), exact = pairs up to which all count (30)
+-- @tparam ?table options  draws (100000 at most) beyond 30 pairs, seed (1), exact = pairs up to which all count (30)
 -- @treturn number p-value
 -- @treturn string "exact" or "random"
 -- @usage local p = statistics.sign_flip { 0.3, 0.1, 0.4, 0.2, -0.1, 0.5 }
@@ -102,7 +110,7 @@ function test.sign_flip(d, options)
   local method = #copy <= math.min(o.exact, 40) and "exact" or "random"
   if bound <= 0 then return 1, method end
   if method == "exact" then return math.min(1, 2 * share_of_signs(copy, bound)), method end
-  return (count_of_draws(copy, bound, o.draws, math.floor(o.seed)) + 1) / (o.draws + 1), method
+  return share_of_draws(copy, bound, o.draws, math.floor(o.seed)), method
 end
 
 -- ------------------------------------------------------------------ ranks
@@ -288,19 +296,20 @@ end
 --- What there is to say about pairs: tests, effect and intervals of the mean difference x - y.
 -- @tparam table x  numbers
 -- @tparam table y  as many
--- @tparam ?table options  of statistics.bootstrap, for the intervals
+-- @tparam ?table options  level (0.95), resamples (2000), seed (1) of the intervals; draws (100000) of the sign flips
 -- @treturn table {n, difference, std, effect, sign_flip = p, sign_flip_method, wilcoxon = p, wilcoxon_method,
 --   interval = {t = {low, high}, percentile = {low, high}, bca = {low, high}}}
 function test.paired(x, y, options)
   local a, b = sample.read_pairs("statistics.paired", x, y)
+  local o = interval.options("statistics.paired", options, 2000, { draws = check.count(100000) })
   local d = {}
   for i = 1, #a do d[i] = a[i] - b[i] end
   local result = { n = #d, difference = sample.mean_of(d), std = sample.std_of(d), effect = test.paired_d(d) }
-  result.sign_flip, result.sign_flip_method = test.sign_flip(d)
+  result.sign_flip, result.sign_flip_method = test.sign_flip(d, { draws = o.draws })
   local _
   result.wilcoxon, _, result.wilcoxon_method = test.wilcoxon(d)
-  local boot = interval.bootstrap(d, options)
-  result.interval = { t = { interval.t_interval(d, options and options.level) }, percentile = boot.percentile,
+  local boot = interval.bootstrap(d, { level = o.level, resamples = o.resamples, seed = o.seed })
+  result.interval = { t = { interval.t_interval(d, o.level) }, percentile = boot.percentile,
     bca = boot.bca }
   return result
 end
