@@ -375,6 +375,19 @@ describe("mapgrad report and mapgrad plot", function()
     end
   end)
 
+  it("say what to do where gnuplot is missing, and write data and script without it", function()
+    local function without_gnuplot(words)
+      return command.lua(("os.exit(require('mapgrad.cli').main { %s }, true)"):format(words), "PATH=")
+    end
+    local result = without_gnuplot(("'plot', %q"):format(store))
+    assert.equal(1, result.code)
+    assert.is_truthy(result.err:find("gnuplot-nox); the option script writes its data", 1, true), result.err)
+    result = without_gnuplot(("'plot', %q, '--script', %q"):format(store, folder .. "/figure"))
+    assert.equal(0, result.code, result.err)
+    -- fast at epoch 2: seed / 4 over seeds 1..3
+    assert.is_truthy(read(folder .. "/figure/series1.dat"):find("\n2 0.5 ", 1, true))
+  end)
+
   it("have a short form: `mapgrad show` draws the metric as a line of text", function()
     local result = command.mapgrad { "list", store, "--json" }
     local folder_of_one = result.out:match('"folder": "([^"]*fast%-s1[^"]*)"')
@@ -394,7 +407,7 @@ describe("mapgrad report and mapgrad plot", function()
     says(2, { "plot", store, "--out", "x.pdf" }, "expected a name ending in .svg or .png, got 'x.pdf'")
     says(2, { "plot", store, "--kind", "heat" }, "--kind heat needs --x; the runs differ in variant")
     says(2, { "plot", store, "--kind", "scatter", "--x", "ratte" }, "no run has 'ratte', did you mean 'rate'?")
-    says(1, { "plot", store, "--metric", "los" }, "no run has recorded 'los', did you mean 'loss'?")
+    says(2, { "plot", store, "--metric", "los" }, "no run has recorded 'los', did you mean 'loss'?")
     says(66, { "report", folder .. "/none" }, "there is no such folder")
     says(73, { "report", store, "--out", folder .. "/none/x.html" }, folder .. "/none/x.html")
   end)

@@ -10,6 +10,7 @@ function figure_runs.declare(parser)
   parser:option("--metric", "what to look at (what the experiment names)"):argname "<name>"
   parser:option("--sense", "whether small or large is good (the experiment's)"):choices { "min", "max" }
   parser:option("--where", "only runs such as 'rate<0.1'; may be repeated"):argname "<condition>":count "*"
+  parser:option("--at", "row that counts: last, best, epoch=N, seconds=N or solves=N (last)"):argname "<row>"
   parser:option("--by", "options, joined by commas, that make the groups"):argname "<names>"
   parser:flag("--unfinished", "runs that have not finished too")
 end
@@ -20,7 +21,7 @@ function figure_runs.options(arguments)
   for name in (arguments.by or ""):gmatch "[^,]+" do by[#by + 1] = name end
   return {
     metric = arguments.metric, sense = arguments.sense, where = arguments.where, by = by,
-    baseline = arguments.baseline, unfinished = arguments.unfinished or false,
+    baseline = arguments.baseline, at = arguments.at, unfinished = arguments.unfinished or false,
   }
 end
 
@@ -30,13 +31,6 @@ function figure_runs.read(arguments, cli)
   local runs, message = show_runs.all(arguments.store)
   if not runs then return nil, show_runs.complain(message, cli.codes) end
   return runs
-end
-
---- Tells of what cannot be compared or drawn.
--- @return the exit code
-function figure_runs.complain(message, cli)
-  io.stderr:write("error: ", message, "\n")
-  return cli.codes.failed
 end
 
 return figure_runs

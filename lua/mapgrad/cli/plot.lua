@@ -79,7 +79,7 @@ function plot.run(arguments, _, cli)
   local runs, code = figure_runs.read(arguments, cli)
   if not runs then return code end
   local comparison, reason = require("mapgrad.experiment.compare").runs(runs, figure_runs.options(arguments))
-  if not comparison then return figure_runs.complain(reason, cli) end
+  if not comparison then return cli.usage_error(reason, "plot") end
   local message = lacking(arguments, runs, comparison)
   if message then return cli.usage_error(message, "plot") end
   local output = {
@@ -90,7 +90,8 @@ function plot.run(arguments, _, cli)
   ok, reason = draw(arguments, comparison, output)
   if ok then return cli.codes.ok end
   if arguments.script and arguments.out then reason = ("%s\n  data and script: %s"):format(reason, arguments.script) end
-  return figure_runs.complain(reason, cli)
+  io.stderr:write("error: ", reason, "\n")
+  return cli.codes.failed
 end
 
 return plot

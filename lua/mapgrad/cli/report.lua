@@ -29,7 +29,7 @@ local function command_of(arguments, stores, out)
   local words = { "mapgrad", "report" }
   for _, store in ipairs(stores) do words[#words + 1] = store end
   local function add(name, value) words[#words + 1], words[#words + 2] = name, value end
-  for _, name in ipairs { "metric", "sense", "by", "baseline", "title" } do
+  for _, name in ipairs { "metric", "sense", "at", "by", "baseline", "title" } do
     if arguments[name] then add("--" .. name, arguments[name]) end
   end
   for _, condition in ipairs(arguments.where) do add("--where", condition) end
@@ -47,7 +47,7 @@ function report.run(arguments, _, cli)
   local text, message = require("mapgrad.experiment.report").page(runs, {
     compare = figure_runs.options(arguments), title = arguments.title, command = command_of(arguments, stores, out),
   })
-  if not text then return figure_runs.complain(message, cli) end
+  if not text then return cli.usage_error(message, "report") end
   local ok, reason = require("mapgrad.real").file_write(out, text)
   if not ok then
     io.stderr:write("error: ", reason, "\n")

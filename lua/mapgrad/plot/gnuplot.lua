@@ -11,7 +11,7 @@ local style = require "mapgrad.plot.style"
 local gnuplot = {}
 
 local MISSING = "gnuplot is not installed: no figure was drawn (Debian: apt-get install gnuplot-nox); "
-  .. "script = \"folder\" writes the data and the script without it"
+  .. "the option script writes its data and a script without it"
 
 --- Options of every figure, for check.options.
 function gnuplot.rules(own)

@@ -1,38 +1,9 @@
 --- Performance profiles: the share of runs that are at least as good as a threshold.
 -- @module mapgrad.plot.profile
 local check = require "mapgrad.check"
+local corners = require "mapgrad.plot.corners"
 local curves = require "mapgrad.plot.curves"
 local gnuplot = require "mapgrad.plot.gnuplot"
-
-local profile = {}
-
--- Finite values, from the best to the worst; and how many there are in all.
-local function ranked(values, sense)
-  local list = {}
-  for _, value in ipairs(values) do
-    if gnuplot.is_finite(value) then list[#list + 1] = value end
-  end
-  table.sort(list, function(a, b)
-    if sense == "min" then return a < b end
-    return a > b
-  end)
-  return list, #values
-end
-
---- The corners of a profile from the best value of all groups to the worst.
--- @return x, y lists of numbers
-function profile.corners(values, sense, best, worst)
-  local list, count = ranked(values, sense)
-  local x, y, share = { best }, { 0 }, 0
-  local function add(a, b) x[#x + 1], y[#y + 1] = a, b end
-  for i, value in ipairs(list) do
-    add(value, share)
-    share = i / count
-    add(value, share)
-  end
-  add(worst, share)
-  return x, y
-end
 
 local group_rules = { name = check.text(), values = check.list() }
 
@@ -55,11 +26,9 @@ local function ends(groups, sense)
   for _, group in ipairs(groups) do
     for _, value in ipairs(group.values) do all[#all + 1] = value end
   end
-  local list = ranked(all, sense)
+  local _, _, list = corners(all, sense, 0, 0)
   return list[1], list[#list]
 end
-
-local Profile = {}
 
 --- Performance profiles: for each threshold the share of a group's runs that are at least as good (Dolan and More
 -- 2002; of scores: Agarwal et al. 2021). The higher curve is the better group. A figure: `?plot` has the options
@@ -67,7 +36,7 @@ local Profile = {}
 -- @param options.groups  list of {name=, values={numbers}}; a value that is not finite is a run that never gets there
 -- @param options.sense   "min" (default): small values are good; "max"
 -- @return true; or nil and a message, and no file
-function Profile.__call(_, options)
+return function(options)
   local o = check.options("plot.profile", options, gnuplot.rules {
     groups = check.list(), sense = check.choice({ "min", "max" }, "min"),
   })
@@ -76,12 +45,10 @@ function Profile.__call(_, options)
   if not best then check.fail("MG-ARGUMENT", "plot.profile: no group has a finite value") end
   local series = {}
   for i, group in ipairs(groups) do
-    local x, y = profile.corners(group.values, o.sense, best, worst)
+    local x, y = corners(group.values, o.sense, best, worst)
     series[i] = { name = group.name, x = x, y = y }
   end
   o.groups, o.sense, o.series = nil, nil, series
   if o.y_label == "" then o.y_label = "share of runs" end
   return curves(o)
 end
-
-return setmetatable(profile, Profile)

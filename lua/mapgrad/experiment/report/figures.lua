@@ -9,11 +9,24 @@ local figures = {}
 
 local element, escape = html.element, html.escape
 
+local LONGEST = 26 -- bytes of a name beside a bar
+
 -- The comparison with the groups that are drawn.
 local function first_groups(subject)
   local few = setmetatable({ groups = {} }, { __index = subject.comparison })
   for i = 1, subject.drawn do few.groups[i] = subject.groups[i] end
   return few
+end
+
+-- The same with names that leave room beside them; colours and markers tell groups apart.
+local function with_short_names(comparison)
+  local short = setmetatable({ groups = {} }, { __index = comparison })
+  for i, group in ipairs(comparison.groups) do
+    local name = html.valid(group.name)
+    local cut = name:sub(1, LONGEST):gsub("[\192-\255][\128-\191]*$", "") -- not in the middle of a letter
+    short.groups[i] = setmetatable({ name = #name > LONGEST and cut .. "…" or name }, { __index = group })
+  end
+  return short
 end
 
 local function is_number_in_all(subject, name)
@@ -39,7 +52,7 @@ local function plan(subject)
   if #few.groups > 1 then
     add(metric .. " at the end", "Means with 95 % intervals.", function(o)
       o.points = true
-      return figure.bars(few, o)
+      return figure.bars(with_short_names(few), o)
     end)
     add("Performance profile", ("Share of a group's runs whose %s is at %s the threshold; higher is better."):format(
       metric, subject.sense == "min" and "most" or "least"), function(o) return figure.profile(few, o) end)

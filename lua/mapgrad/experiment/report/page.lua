@@ -43,6 +43,7 @@ th,td{padding:.42rem .75rem;text-align:left;vertical-align:middle;border-bottom:
 thead th{color:var(--muted);font-weight:600;vertical-align:bottom;border-bottom:2px solid var(--rule)}
 tbody th{font-weight:600;background:var(--page);position:sticky;left:0;
 overflow-wrap:break-word;min-width:11rem;max-width:22rem}
+tbody .long{overflow-wrap:anywhere}
 td{white-space:nowrap}
 td.text{white-space:normal;overflow-wrap:anywhere;min-width:4rem;max-width:24rem}
 .number{text-align:right}

@@ -34,6 +34,11 @@ function tables.duration(seconds)
   return ("%d h %02d min"):format(math.floor(minutes / 60), minutes % 60)
 end
 
+-- The class of names that only fit broken within a word; others are broken between words alone.
+local function name_class(name)
+  return name:find(("%S"):rep(25)) and "long" or nil
+end
+
 -- A table in a frame that scrolls by itself where the window is narrow.
 local function framed(label, class, contents)
   return element("div", { class = "scroll", role = "region", tabindex = "0", ["aria-label"] = label },
@@ -138,7 +143,7 @@ local function group_row(subject, group, i, low, high, decimals)
   local swatch = i <= subject.drawn and tables.swatch(i, subject.markers ~= nil) or ""
   local is_best = group.name == subject.best and #subject.groups > 1
   local cells = {
-    element("th", { scope = "row" }, element("span", { class = "group" }, swatch,
+    element("th", { scope = "row", class = name_class(name) }, element("span", { class = "group" }, swatch,
       "<span>" .. escape(name) .. (is_best and ' <span class="tag">best mean</span>' or "") .. "</span>")),
     option_cells(subject, group.options), cell(("%d"):format(group.n), "number"),
     cell(number(group.mean, decimals) .. span(group.low, group.high, decimals), "number"),
@@ -153,11 +158,13 @@ end
 
 local kinds = { t = "Student's", percentile = "percentile bootstrap", bca = "BCa bootstrap" }
 
+local places = { last = "at the end of a run", best = "at its best in a run" }
+
 -- What the columns mean.
 local function legend(subject)
-  local text = ("%s at the end of a run, %s values are better. Means over the finished runs of a group, which differ "
-    .. "by their seed; intervals are %s."):format(subject.metric, subject.sense == "min" and "small" or "large",
-    kinds[subject.interval])
+  local text = ("%s %s, %s values are better. Means over the finished runs of a group, which differ by their seed; "
+    .. "intervals are %s."):format(subject.metric, places[subject.at] or "at " .. subject.at,
+    subject.sense == "min" and "small" or "large", kinds[subject.interval])
   if #subject.groups > 1 then
     text = text .. (" Changes are from %s, over pairs of equal seeds where both have them; p is of the sign-flip or "
       .. "Welch's test, after Holm's correction for all rows."):format(subject.baseline)
@@ -176,10 +183,11 @@ end
 
 --- Options: those that differ with their values, then those that all runs share.
 function tables.options(subject)
+  if #subject.options == 0 then return '<p class="muted">The experiment has none.</p>' end
   local rows = {}
   local function add(name, values)
-    rows[#rows + 1] = ("<tr>%s%s</tr>\n"):format(element("th", { scope = "row" }, escape(name)),
-      cell(values, "text"))
+    rows[#rows + 1] = ("<tr>%s%s</tr>\n"):format(element("th", { scope = "row", class = name_class(name) },
+      escape(name)), cell(values, "text"))
   end
   for _, row in ipairs(subject.options) do
     local texts = {}
@@ -219,7 +227,7 @@ local marks = { finished = "✓ ", failed = "✗ ", cut = "◼ ", running = "…
 
 local function run_row(subject, entry, decimals)
   local run = entry.run
-  local cells = { element("th", { scope = "row" }, escape(run.name)) }
+  local cells = { element("th", { scope = "row", class = name_class(run.name) }, escape(run.name)) }
   if subject.has_variants then cells[#cells + 1] = cell(escape(where.text(run.variant)), "text") end
   cells[#cells + 1] = option_cells(subject, subject.fields(run))
   cells[#cells + 1] = cell(escape(where.text(run.seed)), "number")
@@ -244,13 +252,15 @@ function tables.runs(subject)
   if subject.has_solves then columns[#columns + 1] = { name = "solver calls", number = true } end
   columns[#columns + 1] = { name = "time", number = true }
   for i, entry in ipairs(subject.runs) do rows[i] = run_row(subject, entry, decimals) end
-  local note = ("%s is the last of a run; course: how it got there, each on its own scale."):format(subject.metric)
+  local note = ("%s %s; course: how it got there, each on its own scale."):format(subject.metric,
+    places[subject.at] or "at " .. subject.at)
   return element("p", { class = "muted" }, escape(note))
     .. framed("Runs", "wide runs", head(columns) .. element("tbody", nil, table.concat(rows)))
 end
 
 --- Rows of a name and its values.
 function tables.facts(label, facts)
+  if #facts == 0 then return '<p class="muted">The runs have recorded nothing of it.</p>' end
   local rows = {}
   for i, fact in ipairs(facts) do
     rows[i] = ("<tr>%s%s</tr>\n"):format(element("th", { scope = "row" }, escape(fact[1])),
