@@ -303,6 +303,24 @@ describe("the law", function()
     end
   end)
 
+  it("of sum_of_gamma has quantiles that its distribution function inverts, all over 0..1", function()
+    for _, case in ipairs { { 0.3, 10 }, { 0.5, 10 }, { 0.7, 10 }, { 1, 100 } } do
+      local law, p = noise.sum_of_gamma { k = case[1], terms = case[2] }, {}
+      for i = 1, 1000 do p[i] = i / 1001 end
+      support.near(p, law:cdf(law:quantile(tensor(p))), support.is_double and 1e-9 or 1e-5)
+    end
+  end)
+
+  it("of sum_of_gamma is NaN, and not tabled, where k is too small to invert its transform", function()
+    local law = noise.sum_of_gamma { k = 0.01 }
+    for _, name in ipairs { "cdf", "log_density", "quantile" } do
+      local value = law[name](law, tensor { 0.5 }):item()
+      assert(value ~= value, name)
+    end
+    support.assert_fails("MG-ARGUMENT", "k = 0.01, expected at least 0.05 of a tabled law", noise.sum_of_gamma,
+      { k = 0.01, tabled = true })
+  end)
+
   it("of tabled sum_of_gamma is the exact quantile function of its uniforms", function()
     for _, case in ipairs {
       { k = 1 }, { k = 10 }, { k = 50 }, { k = 3, terms = 40 }, { k = 200, terms = 4, tau = 50 },

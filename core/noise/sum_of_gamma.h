@@ -40,8 +40,9 @@ mg_status gamma_mix(mg_noise *noise);
 void gamma_fill_exact(const mg_noise *noise, const random_place *place, int64_t first, int64_t last,
                       mg_real *out);
 
-/* The law's functions, by inverting its transform; up to GAMMA_MOST_TERMS terms, else NaN. */
-enum { GAMMA_MOST_TERMS = 4096 };
+/* The law's functions, by inverting its transform; up to GAMMA_MOST_TERMS terms of a shape 1 / k up to
+ * GAMMA_MOST_SHAPE, else NaN. */
+enum { GAMMA_MOST_TERMS = 4096, GAMMA_MOST_SHAPE = 20 };
 double gamma_log_density(const mg_noise *noise, double x);
 double gamma_cdf(const mg_noise *noise, double x);
 double gamma_quantile(const mg_noise *noise, double p);

@@ -27,7 +27,7 @@ header{padding-top:clamp(1.5rem,5vw,3rem)}
 h1{font-size:clamp(1.5rem,4vw,2.1rem);line-height:1.2;margin:0 0 .4rem;letter-spacing:-.015em;overflow-wrap:anywhere}
 h2{font-size:1.25rem;line-height:1.3;margin:3rem 0 .75rem;letter-spacing:-.01em}
 h3{font-size:1rem;margin:0 0 .25rem}
-p{margin:.5rem 0;max-width:46rem}
+p{margin:.5rem 0;max-width:46rem;overflow-wrap:anywhere}
 a{color:var(--link)}
 .lead{font-size:1.1rem;margin:.9rem 0 0}
 .muted,figcaption{color:var(--muted)}
@@ -43,7 +43,7 @@ th,td{padding:.42rem .75rem;text-align:left;vertical-align:middle;border-bottom:
 thead th{color:var(--muted);font-weight:600;vertical-align:bottom;border-bottom:2px solid var(--rule)}
 tbody th{font-weight:600;background:var(--page);position:sticky;left:0;
 overflow-wrap:break-word;min-width:11rem;max-width:22rem}
-tbody .long{overflow-wrap:anywhere}
+table .long{overflow-wrap:anywhere}
 td{white-space:nowrap}
 td.text{white-space:normal;overflow-wrap:anywhere;min-width:4rem;max-width:24rem}
 .number{text-align:right}

@@ -34,21 +34,22 @@ function tables.duration(seconds)
   return ("%d h %02d min"):format(math.floor(minutes / 60), minutes % 60)
 end
 
--- The class of names that only fit broken within a word; others are broken between words alone.
-local function name_class(name)
-  return name:find(("%S"):rep(25)) and "long" or nil
-end
-
 -- A table in a frame that scrolls by itself where the window is narrow.
 local function framed(label, class, contents)
   return element("div", { class = "scroll", role = "region", tabindex = "0", ["aria-label"] = label },
     element("table", { class = class }, contents), "")
 end
 
+-- The class of names that only fit broken within a word; others are broken between words alone.
+local function name_class(name)
+  return name:find(("%S"):rep(25)) and "long" or nil
+end
+
 local function head(columns)
   local cells = {}
   for i, column in ipairs(columns) do
-    cells[i] = element("th", { scope = "col", class = column.number and "number" or nil }, escape(column.name))
+    cells[i] = element("th", { scope = "col", class = column.number and "number" or name_class(column.name) },
+      escape(column.name))
   end
   return "<thead><tr>" .. table.concat(cells) .. "</tr></thead>\n"
 end
