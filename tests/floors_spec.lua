@@ -49,14 +49,10 @@ local lua_floors = {
   { "checkpoint", { "tensor", "random", "data" } },
   { "progress", {} }, { "failure", {} }, { "inspect", {} },
   { "plot", { "tensor", "data", "progress" } },
-<<<<<<< HEAD
   { "statistics", {} },
-=======
-  { "statistics", { "random" } },
   { "diagnose",
     { "autograd", "tensor", "random", "solver", "noise", "distribution", "target", "estimator", "loss", "progress",
       "plot" } },
->>>>>>> 6ce759b822c7eaf52c578acc6ae7732e162003cb
   { "experiment",
     { "tensor", "random", "solver", "data", "checkpoint", "progress", "plot", "failure", "statistics" } },
   { "init", { "autograd" } }, -- loads every other part when it is first used
