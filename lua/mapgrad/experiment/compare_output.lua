@@ -150,7 +150,8 @@ local function others(result)
   return list
 end
 
-local function against_columns(result, groups)
+-- Columns of comparisons; text has no room for the interval of P(better).
+local function against_columns(result, groups, is_text)
   local number = number_format(result)
   local function of(f)
     return cells_of(groups, function(group) return f(group.against) end)
@@ -161,12 +162,14 @@ local function against_columns(result, groups)
       return interval_text(test.interval[result.interval], number)
     end)),
     column("p (Holm)", of(function(test) return p_text(test.p_holm) .. (test.significant and " *" or "") end)),
-    column("d", of(function(test) return is_finite(test.effect) and ("%.2f"):format(test.effect)
-      or word_of(test.effect) end)),
+    column("d", of(function(test)
+      local is_usual = is_finite(test.effect) and math.abs(test.effect) < 1000
+      return is_usual and ("%.2f"):format(test.effect) or short(test.effect)
+    end)),
     column("P(better)", of(function(test)
       local text = is_finite(test.improvement) and ("%.2f"):format(test.improvement) or "-"
       local pair = test.improvement_interval
-      if not is_finite(pair[1]) then return text end
+      if is_text or not is_finite(pair[1]) then return text end
       return ("%s [%.2f, %.2f]"):format(text, pair[1], pair[2])
     end)),
   }
@@ -340,7 +343,7 @@ function output.text(result)
   if #compared > 0 then
     local star = has_star(compared) and ("; *: below %.14g"):format(1 - result.level) or ""
     parts[#parts + 1] = wrap(against_text(result, compared) .. star, "  ")
-    parts[#parts + 1] = pages(labels(compared), against_columns(result, compared))
+    parts[#parts + 1] = pages(labels(compared), against_columns(result, compared, true))
   end
   if #result.notes > 0 then
     local lines = {}
@@ -422,8 +425,11 @@ local function exact_columns(result)
   for _, name in ipairs { "difference", "p", "p_holm", "effect", "improvement" } do
     add(name, function(test) return test[name] end)
   end
-  for i, suffix in ipairs { "_low", "_high" } do
+  local ends = { "_low", "_high" }
+  for i, suffix in ipairs(ends) do
     add("difference" .. suffix, function(test) return test.interval[result.interval][i] end)
+  end
+  for i, suffix in ipairs(ends) do
     add("improvement" .. suffix, function(test) return test.improvement_interval[i] end)
   end
   return list
@@ -521,6 +527,7 @@ function output.tex(result)
     for i, c in ipairs(columns) do
       cells[i] = r == 0 and escape_tex(c.title) or c.left and escape_tex(c.cells[r]) or tex_cell(c.cells[r])
     end
+    if cells[1]:find "^[%*%[]" then cells[1] = "{}" .. cells[1] end -- or \\ above would take it for its own
     lines[#lines + 1] = table.concat(cells, " & ") .. " \\\\"
     if r == 0 then lines[#lines + 1] = "\\midrule" end
   end
