@@ -538,7 +538,7 @@ local function note_power(result, add)
   local least = 2 * tests / 2 ^ most
   if least < 1 - result.level then return end
   add(("with %s and %s no p can fall below %.3g: take more seeds%s"):format(plural(most, "pair"), plural(tests, "test"),
-    math.min(1, least), tests > 1 and ", or compare fewer groups" or ""))
+    math.min(1, least * (1 + 2 ^ -52)), tests > 1 and ", or compare fewer groups" or ""))
 end
 
 local function note_seeds(result, add)
