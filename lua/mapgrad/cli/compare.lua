@@ -41,22 +41,23 @@ end
 
 function compare.declare(parser)
   parser:argument("store", "folders of runs (the newest below build/results)"):args "*"
-  parser:option("--metric", "(the experiment's)"):argname "<name>"
-  parser:option("--sense"):choices { "min", "max" }:argname "<min|max>"
-  parser:option("--at", "last, best, epoch=N, seconds=N, solves=N"):argname "<row>"
-  parser:option("--by", "group by these options only"):argname "<names>":convert(names)
-  parser:option("--where", "such as 'rate<0.1'"):argname "<test>":count "*"
-  parser:option("--baseline", "a group (the best)"):argname "<name>"
-  parser:option("--problem", "pool over this option"):argname "<name>"
-  parser:option("--target", "time until it's reached"):argname "<value>":convert(number "--target")
-  parser:option("--axis"):choices { "seconds", "solves" }:argname "<what>"
-  parser:option("--sort", "column, -column"):argname "<column>"
-  parser:option("--interval"):choices { "t", "percentile", "bca" }:argname "<kind>"
-  parser:option("--level"):argname "<0.95>":convert(share)
-  parser:option("--resamples"):argname "<n>":convert(count)
-  parser:flag("--unfinished", "count failed, cut, running runs too")
-  parser:flag("--unpaired", "never pair by seed")
-  parser:mutex(parser:flag "--json", parser:flag "--csv", parser:flag "--md", parser:flag "--tex")
+  parser:option("--metric", "what to compare (as the experiment declares)"):argname "<name>"
+  parser:option("--sense", "min or max: which is better"):choices { "min", "max" }:argname "<sense>"
+  parser:option("--at", "last (default), best, epoch=N, seconds=N, solves=N"):argname "<row>"
+  parser:option("--by", "group by these only, as variant,rate"):argname "<names>":convert(names)
+  parser:option("--where", "only runs such as 'rate<0.1', variant=imle"):argname "<test>":count "*"
+  parser:option("--baseline", "the group to compare with (the best mean)"):argname "<name>"
+  parser:option("--problem", "pool scores over the values of this option"):argname "<name>"
+  parser:option("--target", "also: seconds and solver calls to reach it"):argname "<value>":convert(number "--target")
+  parser:option("--axis", "seconds or solves, one of these"):choices { "seconds", "solves" }:argname "<what>"
+  parser:option("--sort", "a column, -column for descending order"):argname "<column>"
+  parser:option("--interval", "t, percentile or bca"):choices { "t", "percentile", "bca" }:argname "<kind>"
+  parser:option("--level", "coverage of intervals (0.95)"):argname "<share>":convert(share)
+  parser:option("--resamples", "of bootstraps (2000; pooled 50000)"):argname "<n>":convert(count)
+  parser:flag("--unfinished", "count failed, cut and running runs too")
+  parser:flag("--unpaired", "never pair runs by seed")
+  parser:mutex(parser:flag("--json", "one JSON document"), parser:flag("--csv", "one line a group, 17 digits"),
+    parser:flag("--md", "a table in Markdown"), parser:flag("--tex", "a LaTeX table (booktabs)"))
 end
 
 function compare.run(arguments, _, cli)

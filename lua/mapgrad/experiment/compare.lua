@@ -32,14 +32,14 @@ local function is_finite(v) return type(v) == "number" and v == v and v ~= huge 
 local function plural(count, word) return ("%d %s%s"):format(count, word, count == 1 and "" or "s") end
 
 -- "a, b and c"; the rest of long lists as a number.
-local function listing(names, most)
+local function listing(names, most, last_comma)
   local shown, count = {}, #names
   most = most or 4
   for i = 1, math.min(count, count > most + 1 and most or count) do shown[i] = names[i] end
   if count > #shown then return ("%s and %d others"):format(table.concat(shown, ", "), count - #shown) end
   if count < 2 then return shown[1] or "" end
   local last = table.remove(shown)
-  return ("%s and %s"):format(table.concat(shown, ", "), last)
+  return ("%s%s %s"):format(table.concat(shown, ", "), last_comma or " and", last)
 end
 
 -- ------------------------------------------------------------------ one number a run
@@ -538,7 +538,7 @@ local function note_power(result, add)
   local least = 2 * tests / 2 ^ most
   if least < 1 - result.level then return end
   add(("with %s and %s no p can fall below %.3g: take more seeds%s"):format(plural(most, "pair"), plural(tests, "test"),
-    math.min(1, least), tests > 1 and ", or compare fewer groups" or ""))
+    math.min(1, least * (1 + 2 ^ -52)), tests > 1 and ", or compare fewer groups" or ""))
 end
 
 local function note_seeds(result, add)
@@ -547,7 +547,7 @@ local function note_seeds(result, add)
   end)
   if #few > 0 then
     add(("fewer than %d seeds (%s): intervals and tests say little, nothing is called significant"):format(compare.FEW,
-      listing(few)))
+      listing(few, 4, ",")))
   end
   local base = result.baseline
   local shared = names_where(result.groups, function(group)

@@ -15,6 +15,9 @@ local test_names = { sign_flip = "sign-flip test of pairs", welch = "Welch's tes
 
 local function is_finite(v) return v and v == v and v ~= math.huge and v ~= -math.huge end
 
+-- A format of a number; what lies halfway is rounded away from 0 (C and LuaJIT differ there, as in %.3f of 0.0625).
+local function rounded(form, v) return form:format(v + v * 2 ^ -52) end
+
 -- nan, inf and -inf as words; nil as "-".
 local function word_of(v)
   if v == nil then return "-" end
@@ -33,7 +36,7 @@ local function decimals_of(values, deviations)
   end
   table.sort(sizes)
   local typical = sizes[math.floor((#sizes + 1) / 2)]
-  local function exponent(v) return tonumber((("%.0e"):format(v):match "e(.*)$")) end
+  local function exponent(v) return tonumber((rounded("%.0e", v):match "e(.*)$")) end
   if largest == 0 then return 4 end
   local digits = typical and 1 - exponent(typical) or 3 - exponent(largest)
   digits = math.max(0, math.min(digits, 8 - exponent(largest)))
@@ -44,7 +47,7 @@ end
 local function fixed(decimals)
   return function(v)
     if not is_finite(v) then return word_of(v) end
-    local text = decimals < 0 and ("%.3e"):format(v) or ("%." .. decimals .. "f"):format(v)
+    local text = rounded(decimals < 0 and "%.3e" or "%." .. decimals .. "f", v)
     return text:find "^%-[0.]+$" and text:sub(2) or text -- no minus before zero
   end
 end
@@ -52,13 +55,13 @@ end
 -- Four significant digits at most.
 local function short(v)
   if not is_finite(v) then return word_of(v) end
-  return ("%.4g"):format(v)
+  return rounded("%.4g", v)
 end
 
 local function p_text(p)
   if not is_finite(p) then return word_of(p) end
   if p < 0.0001 then return "<0.0001" end
-  return (p < 0.001 and "%.4f" or "%.3f"):format(p)
+  return rounded(p < 0.001 and "%.4f" or "%.3f", p)
 end
 
 local function interval_text(pair, number)
@@ -128,7 +131,7 @@ local function group_columns(result, with_sign)
   }
   if result.target then
     list[#list + 1] = column("reached", cells_of(groups, function(group)
-      return is_finite(group.reached) and ("%.0f %%"):format(100 * group.reached) or "-"
+      return is_finite(group.reached) and rounded("%.0f %%", 100 * group.reached) or "-"
     end))
     for _, name in ipairs { "seconds", "solves" } do
       if not result.axis or result.axis == name then
@@ -150,7 +153,8 @@ local function others(result)
   return list
 end
 
-local function against_columns(result, groups)
+-- Columns of comparisons; text has no room for the interval of P(better).
+local function against_columns(result, groups, is_text)
   local number = number_format(result)
   local function of(f)
     return cells_of(groups, function(group) return f(group.against) end)
@@ -161,13 +165,15 @@ local function against_columns(result, groups)
       return interval_text(test.interval[result.interval], number)
     end)),
     column("p (Holm)", of(function(test) return p_text(test.p_holm) .. (test.significant and " *" or "") end)),
-    column("d", of(function(test) return is_finite(test.effect) and ("%.2f"):format(test.effect)
-      or word_of(test.effect) end)),
+    column("d", of(function(test)
+      local is_usual = is_finite(test.effect) and math.abs(test.effect) < 1000
+      return is_usual and rounded("%.2f", test.effect) or short(test.effect)
+    end)),
     column("P(better)", of(function(test)
-      local text = is_finite(test.improvement) and ("%.2f"):format(test.improvement) or "-"
+      local text = is_finite(test.improvement) and rounded("%.2f", test.improvement) or "-"
       local pair = test.improvement_interval
-      if not is_finite(pair[1]) then return text end
-      return ("%s [%.2f, %.2f]"):format(text, pair[1], pair[2])
+      if is_text or not is_finite(pair[1]) then return text end
+      return ("%s [%s, %s]"):format(text, rounded("%.2f", pair[1]), rounded("%.2f", pair[2]))
     end)),
   }
 end
@@ -193,7 +199,7 @@ local function problem_columns(result)
   for _, i in ipairs { 1, 3, 5, 7, 9 } do
     if taus[i] then
       list[#list + 1] = column(sign .. number(taus[i]), cells_of(groups, function(group)
-        return group.aggregate and ("%.2f"):format(group.aggregate.profile[i]) or "-"
+        return group.aggregate and rounded("%.2f", group.aggregate.profile[i]) or "-"
       end))
     end
   end
@@ -340,7 +346,7 @@ function output.text(result)
   if #compared > 0 then
     local star = has_star(compared) and ("; *: below %.14g"):format(1 - result.level) or ""
     parts[#parts + 1] = wrap(against_text(result, compared) .. star, "  ")
-    parts[#parts + 1] = pages(labels(compared), against_columns(result, compared))
+    parts[#parts + 1] = pages(labels(compared), against_columns(result, compared, true))
   end
   if #result.notes > 0 then
     local lines = {}
@@ -422,8 +428,11 @@ local function exact_columns(result)
   for _, name in ipairs { "difference", "p", "p_holm", "effect", "improvement" } do
     add(name, function(test) return test[name] end)
   end
-  for i, suffix in ipairs { "_low", "_high" } do
+  local ends = { "_low", "_high" }
+  for i, suffix in ipairs(ends) do
     add("difference" .. suffix, function(test) return test.interval[result.interval][i] end)
+  end
+  for i, suffix in ipairs(ends) do
     add("improvement" .. suffix, function(test) return test.improvement_interval[i] end)
   end
   return list
@@ -521,6 +530,7 @@ function output.tex(result)
     for i, c in ipairs(columns) do
       cells[i] = r == 0 and escape_tex(c.title) or c.left and escape_tex(c.cells[r]) or tex_cell(c.cells[r])
     end
+    if cells[1]:find "^[%*%[]" then cells[1] = "{}" .. cells[1] end -- or \\ above would take it for its own
     lines[#lines + 1] = table.concat(cells, " & ") .. " \\\\"
     if r == 0 then lines[#lines + 1] = "\\midrule" end
   end

@@ -305,6 +305,11 @@ function test.paired(x, y, options)
   local d = {}
   for i = 1, #a do d[i] = a[i] - b[i] end
   local result = { n = #d, difference = sample.mean_of(d), std = sample.std_of(d), effect = test.paired_d(d) }
+  local largest = 0.0
+  for i = 1, #d do largest = math.max(largest, math.abs(a[i]), math.abs(b[i])) end
+  if result.std <= 2 ^ -51 * largest then -- differences that are equal but for the rounding of x - y
+    result.std, result.effect = 0, result.difference == 0 and 0 or result.difference / 0
+  end
   result.sign_flip, result.sign_flip_method = test.sign_flip(d, { draws = o.draws })
   local _
   result.wilcoxon, _, result.wilcoxon_method = test.wilcoxon(d)
