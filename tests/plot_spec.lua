@@ -181,6 +181,20 @@ describe("figures", function()
     assert.is_truthy(script:find("title 'it''s'", 1, true))
   end)
 
+  it("cut bands at the least number above 0 on a logarithmic axis", function()
+    local path, low = folder .. "/logarithmic", { 0.5, -1, 0 }
+    assert.is_true(plot.curves { script = path, y_log = true, series = {
+      { name = "a", x = { 1, 2, 3 }, y = { 1, 0.25, 2 }, low = low, high = { 2, 3, 4 } } } })
+    assert.equal("# a: x y low high\n1 1 0.5 2\n2 0.25 0.25 3\n3 2 0.25 4\n", read(path .. "/series1.dat"))
+    assert.same({ 0.5, -1, 0 }, low)
+  end)
+
+  with_gnuplot("tell gnuplot's own complaint", function()
+    local ok, message = plot.curves { format = "svg", y_log = true, series = { { name = "a", x = { 1 }, y = { -1 } } } }
+    assert.is_nil(ok)
+    assert.equal("gnuplot: all points y value undefined!", message)
+  end)
+
   it("give a message where a script's folder cannot be made", function()
     local ok, message = plot.curves(with(kinds.curves, { script = folder .. "/none/deeper" }))
     assert.is_nil(ok)

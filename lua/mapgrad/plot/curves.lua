@@ -7,6 +7,23 @@ local style = require "mapgrad.plot.style"
 
 local MARKERS = 12 -- about so many on a long line
 
+-- On a logarithmic axis a band that reaches below 0 is cut at the least number there is above 0.
+local function above_zero(series)
+  local least = math.huge
+  for _, entry in ipairs(series) do
+    for _, list in ipairs { entry.y, entry.low or {} } do
+      for _, value in ipairs(list) do
+        if value > 0 then least = math.min(least, value) end
+      end
+    end
+  end
+  for _, entry in ipairs(series) do
+    local low = entry.low and {} -- the caller's list stays
+    for i, value in ipairs(entry.low or {}) do low[i] = value <= 0 and least or value end
+    entry.low = low
+  end
+end
+
 local function figure_of(o, series, kind)
   local figure = { title = o.title, x_label = o.x_label, y_label = o.y_label, data = {}, plots = {} }
   figure.set = { kind ~= "text" and "set grid ytics noxtics" or "unset grid" }
@@ -37,5 +54,6 @@ end
 return function(options)
   local o = check.options("plot.curves", options, gnuplot.rules { series = check.any() })
   local series = series_rules("plot.curves", o.series, { "low", "high" })
+  if o.y_log then above_zero(series) end
   return gnuplot.draw("plot.curves", o, function(kind) return figure_of(o, series, kind) end)
 end

@@ -144,7 +144,8 @@ local function run(text)
   if pipe then pipe:close() end
   os.remove(path)
   if printed:match "(%d+)\n$" == "0" then return true end
-  return nil, "gnuplot: " .. printed:gsub("%d*\n$", ""):gsub("%s+", " ")
+  local complaint = printed:match "\" line %d+: (.-)%s*%d*\n$" or printed:gsub("%d*\n$", "")
+  return nil, "gnuplot: " .. complaint:gsub("%s+", " ")
 end
 
 local function read(path)
