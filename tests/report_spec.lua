@@ -199,6 +199,41 @@ describe("a report", function()
   end)
 end)
 
+describe("the command of a sweep", function()
+  local again = require "mapgrad.experiment.report.again"
+
+  local function grid(values, seeds)
+    local runs = {}
+    for _, variant in ipairs { "b", "a" } do
+      for _, value in ipairs(values) do
+        for _, seed in ipairs(seeds) do
+          runs[#runs + 1] = { variant = variant, seed = seed, options = { rate = value, ["layer.k"] = 300 },
+            config = { file = "my file.lua", real = "float" }, meta = {} }
+        end
+      end
+    end
+    return runs
+  end
+
+  it("has every option, sorted, with numbers that read as they were", function()
+    assert.equal("mapgrad run 'my file.lua' --variants a,b --set layer.k=300 "
+      .. "--set rate=0.1,0.3333333333333333 --seeds 2",
+      again.sweep(grid({ 1 / 3, 0.1 }, { 1, 2 })))
+    assert.is_truthy(again.sweep(grid({ 1 }, { 4, 5, 6 })):find("--seed 4 --seeds 3", 1, true))
+  end)
+
+  it("is not there for runs that are no grid, or that it could not write", function()
+    local runs = grid({ 1, 2 }, { 1, 2 })
+    runs[#runs] = nil
+    assert.is_nil(again.sweep(runs))
+    assert.is_nil(again.sweep(grid({ 1 }, { 1, 3 })))
+    assert.is_nil(again.sweep(grid({ "a,b" }, { 1 })))
+    local limited = grid({ 1 }, { 1 })
+    limited[1].config.budget = { solver_calls = 10 }
+    assert.is_nil(again.sweep(limited))
+  end)
+end)
+
 describe("html", function()
   it("escapes what means something, and what no page may hold", function()
     assert.equal("&lt;&amp;&gt;&quot;&#39; ", html.escape "<&>\"'\1")
@@ -356,6 +391,7 @@ describe("mapgrad report and mapgrad plot", function()
     check_nesting(page)
     assert.is_truthy(page:find("<h1>two &lt;ways&gt;</h1>", 1, true))
     assert.is_truthy(page:find("mapgrad report " .. store .. " --out " .. out, 1, true))
+    assert.is_truthy(page:find("two.lua --variants fast,slow --set rate=1 --seeds 3", 1, true))
     -- loss of fast: seed / 8 over seeds 1..3
     assert.is_truthy(page:find("0.25", 1, true))
   end)

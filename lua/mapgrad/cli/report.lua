@@ -18,12 +18,6 @@ function report.declare(parser)
   parser:option("--title", "heading (the experiment's title)"):argname "<text>"
 end
 
--- A word as it is typed in a shell.
-local function quoted(word)
-  if word:find "^[%w_./=:,+-]+$" then return word end
-  return "'" .. word:gsub("'", "'\\''") .. "'"
-end
-
 -- The command that makes the same page.
 local function command_of(arguments, stores, out)
   local words = { "mapgrad", "report" }
@@ -35,6 +29,7 @@ local function command_of(arguments, stores, out)
   for _, condition in ipairs(arguments.where) do add("--where", condition) end
   if arguments.unfinished then words[#words + 1] = "--unfinished" end
   add("--out", out)
+  local quoted = require("mapgrad.experiment.report.again").quoted
   for i, word in ipairs(words) do words[i] = quoted(word) end
   return table.concat(words, " ")
 end

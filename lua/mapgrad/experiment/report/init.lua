@@ -1,6 +1,7 @@
 --- Reports: runs as one HTML file that needs no network and no script.
 -- Equal runs give equal bytes: nothing of the day or the machine that makes the report is in it.
 -- @module mapgrad.experiment.report
+local again = require "mapgrad.experiment.report.again"
 local check = require "mapgrad.check"
 local compare = require "mapgrad.experiment.compare"
 local curve = require "mapgrad.experiment.curve"
@@ -180,21 +181,20 @@ local function notes(subject)
 end
 
 local function repeating(subject)
-  local texts = {}
-  for _, entry in ipairs(subject.runs) do
-    local command = entry.run.meta.command
-    if type(command) == "string" then texts[#texts + 1] = command end
+  local runs, parts = {}, {}
+  for i, entry in ipairs(subject.runs) do runs[i] = entry.run end
+  local function add(text, commands)
+    parts[#parts + 1] = ('<p>%s</p><pre tabindex="0"><code>%s</code></pre>'):format(text, escape(commands))
   end
-  local list, parts = counted(texts), {}
-  if #list > 0 then
-    parts[1] = ("<p>The runs were made by</p><pre tabindex=\"0\"><code>%s</code></pre>"):format(
-      escape(table.concat(list, "\n")))
+  local sweep, recorded = again.sweep(runs), again.recorded(runs)
+  if sweep then
+    add("All these runs:", sweep)
+  elseif #recorded > 0 then
+    add("The runs were made by:", table.concat(recorded, "\n"))
   end
-  parts[#parts + 1] = ("<p>One run again from its own record, with the same bytes in its metrics:</p>"
-    .. '<pre tabindex="0"><code>mapgrad repeat %s</code></pre>'):format(escape(subject.runs[1].run.folder))
-  if subject.command then
-    parts[#parts + 1] = ('<p>This page:</p><pre tabindex="0"><code>%s</code></pre>'):format(escape(subject.command))
-  end
+  add("One run again from its own record, with the same bytes in its metrics:",
+    "mapgrad repeat " .. again.quoted(runs[1].folder))
+  if subject.command then add("This page:", subject.command) end
   return table.concat(parts)
 end
 

@@ -37,7 +37,7 @@ nav ul{list-style:none;display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;padding:.7
 border-block:1px solid var(--rule)}
 .scroll{overflow-x:auto;margin:.75rem 0}
 .scroll:focus-visible,a:focus-visible{outline:2px solid var(--link);outline-offset:2px}
-table{border-collapse:collapse;font-size:.9rem;line-height:1.4;font-variant-numeric:tabular-nums}
+table{border-collapse:separate;border-spacing:0;font-size:.9rem;line-height:1.4;font-variant-numeric:tabular-nums}
 .wide{width:100%}
 th,td{padding:.42rem .75rem;text-align:left;vertical-align:middle;border-bottom:1px solid var(--rule)}
 thead th{color:var(--muted);font-weight:600;vertical-align:bottom;border-bottom:2px solid var(--rule)}
@@ -49,7 +49,7 @@ td.text{white-space:normal;overflow-wrap:anywhere;min-width:4rem;max-width:24rem
 .number{text-align:right}
 .best th,.best td{background:var(--soft)}
 .best th{box-shadow:inset 3px 0 0 var(--good)}
-.tag{font-size:.85em;font-weight:600;color:var(--good);margin-left:.5em;white-space:nowrap}
+.tag{font-size:.85em;font-weight:600;color:var(--good);white-space:nowrap}
 .group{display:flex;align-items:center;gap:.6em}
 .swatch{flex:none;width:38px;height:14px}
 .interval{width:120px;height:18px;display:block}

@@ -79,15 +79,32 @@ local function ends(groups)
   return low, high
 end
 
--- Digits after the point so that the narrowest interval shows two of its own.
-local function decimals_of(groups)
+-- Digits after the point so that the narrowest of intervals shows two of its own; nil if there is none.
+local function digits(halves)
   local least = math.huge
-  for _, group in ipairs(groups) do
-    local half = group.low and (group.high - group.low) / 2 or 0
+  for _, half in ipairs(halves) do
     if half > 0 then least = math.min(least, half) end
   end
   if least == math.huge then return nil end
   return math.max(0, math.min(1 - math.floor(math.log(least) / math.log(10)), 9))
+end
+
+local function decimals_of(groups)
+  local halves = {}
+  for _, group in ipairs(groups) do
+    if group.low then halves[#halves + 1] = (group.high - group.low) / 2 end
+  end
+  return digits(halves)
+end
+
+-- The same of the changes from the baseline.
+local function decimals_of_changes(subject)
+  local halves = {}
+  for _, group in ipairs(subject.groups) do
+    local pair = group.against and group.against.interval[subject.interval]
+    if pair then halves[#halves + 1] = (pair[2] - pair[1]) / 2 end
+  end
+  return digits(halves)
 end
 
 local function mean_meta(group, name)
@@ -139,7 +156,7 @@ local function test_cells(subject, group, decimals)
     .. cell(p == nil and "–" or p < 0.001 and "&lt; 0.001" or number(p, 3), "number")
 end
 
-local function group_row(subject, group, i, low, high, decimals)
+local function group_row(subject, group, i, low, high, decimals, changes)
   local name = subject.has_variants and where.text(group.options.variant) or group.name
   local swatch = i <= subject.drawn and tables.swatch(i, subject.markers ~= nil) or ""
   local is_best = group.name == subject.best and #subject.groups > 1
@@ -150,7 +167,7 @@ local function group_row(subject, group, i, low, high, decimals)
     cell(number(group.mean, decimals) .. span(group.low, group.high, decimals), "number"),
     cell(group.n > 0 and interval_picture(group, low, high) or ""), cell(number(group.std, decimals), "number"),
   }
-  if #subject.groups > 1 then cells[#cells + 1] = test_cells(subject, group, decimals) end
+  if #subject.groups > 1 then cells[#cells + 1] = test_cells(subject, group, changes) end
   local time = escape(tables.duration(mean_meta(group, "seconds")))
   cells[#cells + 1] = cell(subject.has_solves
     and ('%s<br><span class="muted">%s</span>'):format(html.count(mean_meta(group, "solves")), time) or time, "number")
@@ -176,8 +193,8 @@ end
 --- The comparison: a row for each group, the best mean first.
 function tables.comparison(subject)
   local low, high = ends(subject.groups)
-  local rows, decimals = {}, decimals_of(subject.groups)
-  for i, group in ipairs(subject.groups) do rows[i] = group_row(subject, group, i, low, high, decimals) end
+  local rows, decimals, changes = {}, decimals_of(subject.groups), decimals_of_changes(subject)
+  for i, group in ipairs(subject.groups) do rows[i] = group_row(subject, group, i, low, high, decimals, changes) end
   return framed("Comparison of groups", "wide", head(group_columns(subject))
     .. element("tbody", nil, table.concat(rows))) .. element("p", { class = "muted" }, escape(legend(subject)))
 end
