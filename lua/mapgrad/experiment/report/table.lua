@@ -97,14 +97,15 @@ local function decimals_of(groups)
   return digits(halves)
 end
 
--- The same of the changes from the baseline.
-local function decimals_of_changes(subject)
+-- The same of the changes from the baseline, at most two digits more than those of the means.
+local function decimals_of_changes(subject, decimals)
   local halves = {}
   for _, group in ipairs(subject.groups) do
     local pair = group.against and group.against.interval[subject.interval]
     if pair then halves[#halves + 1] = (pair[2] - pair[1]) / 2 end
   end
-  return digits(halves)
+  local own = digits(halves)
+  return own and decimals and math.min(own, decimals + 2) or own
 end
 
 local function mean_meta(group, name)
@@ -193,7 +194,8 @@ end
 --- The comparison: a row for each group, the best mean first.
 function tables.comparison(subject)
   local low, high = ends(subject.groups)
-  local rows, decimals, changes = {}, decimals_of(subject.groups), decimals_of_changes(subject)
+  local rows, decimals = {}, decimals_of(subject.groups)
+  local changes = decimals_of_changes(subject, decimals)
   for i, group in ipairs(subject.groups) do rows[i] = group_row(subject, group, i, low, high, decimals, changes) end
   return framed("Comparison of groups", "wide", head(group_columns(subject))
     .. element("tbody", nil, table.concat(rows))) .. element("p", { class = "muted" }, escape(legend(subject)))
