@@ -51,7 +51,7 @@ local lua_floors = {
   { "progress", {} }, { "failure", {} }, { "inspect", {} },
   { "mpi", { "autograd", "tensor", "random", "solver", "checkpoint", "progress", "failure" } },
   { "plot", { "tensor", "data", "progress" } },
-  { "statistics", { "random" } },
+  { "statistics", {} },
   { "diagnose",
     { "autograd", "tensor", "random", "solver", "noise", "distribution", "target", "estimator", "loss", "progress",
       "plot" } },

@@ -493,4 +493,24 @@ function run.sog()
   end)
 end
 
+-- n runs of 20 options in `variant` groups: the table and its text; no peer. Batch is the number of runs.
+function run.compare()
+  variant = variant or "2"
+  local compare, output = require "mapgrad.experiment.compare", require "mapgrad.experiment.compare_output"
+  local groups, runs = tonumber(variant), {}
+  for i = 1, n do
+    local g, options = (i - 1) % groups, {}
+    for k = 1, 18 do options["option" .. k] = k end
+    options.rate, options.width = 1 / (1 + g % 8), math.floor(g / 8)
+    local u = common.uniform(70, i)
+    runs[i] = { title = "bench", variant = "imle", seed = math.floor((i - 1) / groups) + 1, state = "finished",
+      options = options, config = { metric = "loss", sense = "min" }, meta = {}, seconds = { 1 },
+      rows = { { epoch = 1, loss = u + g / 100 } } }
+  end
+  common.run({ workload = "compare", n = n, batch = n, variant = variant }, function()
+    require "mapgrad.statistics.stream".forget() -- each command starts without tables
+    output.text(compare.runs(runs))
+  end, compare.runs(runs).groups[1].mean)
+end
+
 run[workload]()

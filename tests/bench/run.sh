@@ -161,6 +161,14 @@ luajit rng 1000000 1 1 gumbel
 luajit rng 1000000 1 1 exponential
 luajit sog 400 100 1
 luajit sog 400 100 1 tabled
+lua5.4 compare 1000 1000 1 2
+luajit compare 1000 1000 1 2
+lua5.4 compare 1000 1000 1 8
+luajit compare 1000 1000 1 8
+lua5.4 compare 1000 1000 1 25
+luajit compare 1000 1000 1 25
+lua5.4 compare 1000 1000 1 64
+luajit compare 1000 1000 1 64
 lua5.4 startup require
 luajit startup require
 lua5.4 startup gradient

@@ -33,6 +33,7 @@ local help = {
 
 local commands = {
   require "mapgrad.cli.run", require "mapgrad.cli.list", require "mapgrad.cli.show", require "mapgrad.cli.diff",
+  require "mapgrad.cli.compare", require "mapgrad.cli.plot", require "mapgrad.cli.report",
   require "mapgrad.cli.repeat", require "mapgrad.cli.gc", require "mapgrad.cli.work", require "mapgrad.cli.repl",
   require "mapgrad.cli.doctor", help, version,
 }

@@ -43,6 +43,17 @@ local function last_rows(run, count)
   return #head > 0 and show_runs.columns(rows) or "  none"
 end
 
+-- The metric over the run, on one line.
+local function course_of(run)
+  local metric, values = show_runs.metric(run), {}
+  for _, row in ipairs(run.rows) do
+    if type(row[metric]) == "number" then values[#values + 1] = row[metric] end
+  end
+  if #values < 2 then return nil end
+  return ("  %-16s %s  %s to %s"):format(metric, require("mapgrad.plot").sparkline(values),
+    show_runs.text(values[1]), show_runs.text(values[#values]))
+end
+
 function show.run(arguments, _, cli)
   local run, message = show_runs.one(arguments.run)
   if not run then return show_runs.complain(message, cli.codes) end
@@ -59,6 +70,8 @@ function show.run(arguments, _, cli)
   run.meta.state = run.state
   print("run\n" .. pairs_of(run.meta, META))
   print(("records: %d"):format(#run.rows))
+  local course = course_of(run)
+  if course then print(course) end
   print(last_rows(run, arguments.lines or 5))
   return cli.codes.ok
 end
