@@ -201,7 +201,8 @@ describe("comparing runs", function()
   end)
 
   it("measures the way to a target", function()
-    local runs = { run("a", 1, { 5, 1, 3 }), run("a", 2, { 6, 4, 2 }), run("b", 1, { 9, 9, 9 }), run("b", 2, { 9, 9, 8 }) }
+    local runs = { run("a", 1, { 5, 1, 3 }), run("a", 2, { 6, 4, 2 }), run("b", 1, { 9, 9, 9 }),
+      run("b", 2, { 9, 9, 8 }) }
     local result = assert(compare.runs(runs, { target = 4 }))
     local a, b = group(result, "a"), group(result, "b")
     assert.same({ 1, 20, 200 }, { a.reached, a.seconds, a.solves })
@@ -349,7 +350,8 @@ describe("conditions", function()
 
   for _, case in ipairs {
     { "rate<0.5", "1" }, { "rate<=0.5", "1 2" }, { "rate > 0.1", "2 3" }, { "rate>=1", "3" }, { "rate=0.10", "1" },
-    { "rate!=0.5", "1 3" }, { "variant=imle", "1 2" }, { "variant!=imle", "3" }, { "kind==a", "1 3" }, { "seed=2", "2" },
+    { "rate!=0.5", "1 3" }, { "variant=imle", "1 2" }, { "variant!=imle", "3" }, { "kind==a", "1 3" },
+    { "seed=2", "2" },
     { "flag=true", "3" }, { "flag=-", "1 2" }, { "state=finished", "1 2 3" },
   } do
     it(("choose: %s"):format(case[1]), function()
@@ -361,7 +363,8 @@ describe("conditions", function()
 
   for _, case in ipairs {
     { "rate", "expected a condition such as rate<0.1" }, { "rate<", "expected a condition" },
-    { "rate=<1", "expected a condition" }, { "raet<1", "did you mean 'rate'" }, { "rate<x", "compares numbers, got 'x'" },
+    { "rate=<1", "expected a condition" }, { "raet<1", "did you mean 'rate'" },
+    { "rate<x", "compares numbers, got 'x'" },
   } do
     it(("are refused: %s"):format(case[1]), function()
       local none, message = where.filter(runs, { case[1] })
