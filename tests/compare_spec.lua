@@ -160,6 +160,17 @@ describe("comparing runs", function()
     assert.is_truthy(message:find("did you mean 'identity'", 1, true))
   end)
 
+  it("writes numbers short where that tells groups apart", function()
+    local function names(rates)
+      local runs, list = {}, {}
+      for i, rate in ipairs(rates) do six(runs, "imle", 0.1 * i, { rate = rate }) end
+      for i, g in ipairs(assert(compare.runs(runs)).groups) do list[i] = g.name end
+      return list
+    end
+    assert.same({ "rate=0.333333", "rate=0.25" }, names { 1 / 3, 1 / 4 })
+    assert.same({ "rate=0.3333333333333333", "rate=0.3333333" }, names { 1 / 3, 0.3333333 })
+  end)
+
   it("knows higher from lower", function()
     local result = assert(compare.runs(two_groups(), { metric = "accuracy", sense = "max" }))
     assert.equal("imle", result.best)

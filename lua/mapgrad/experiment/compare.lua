@@ -185,8 +185,9 @@ local function find_baseline(groups, text)
     for word in text:gmatch "%S+" do
       local is_in = false
       for name, value in pairs(group.options) do
-        local v = where.text(value)
-        is_in = is_in or v == word or ("%s=%s"):format(name, v) == word
+        for _, v in ipairs { where.text(value), group.labels[name] } do
+          is_in = is_in or v == word or ("%s=%s"):format(name, v) == word
+        end
       end
       all = all and is_in
     end

@@ -1,6 +1,5 @@
 --- The columns of compare's tables: titles, alignment, cells as texts.
 -- @module mapgrad.experiment.compare_columns
-local where = require "mapgrad.experiment.where"
 
 --- A column is {title, cells = texts, left = whether they start at the left}.
 local columns = {}
@@ -91,7 +90,7 @@ function columns.labels(result, groups)
     local cells = cells_of(groups, function(group)
       local value = group.options[name]
       numeric = numeric and (value == nil or type(value) == "number")
-      return where.text(value)
+      return group.labels[name]
     end)
     list[#list + 1] = column(name, cells, not numeric)
   end

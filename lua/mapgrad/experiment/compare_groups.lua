@@ -54,10 +54,25 @@ local function differing(groups, names)
   return list
 end
 
+-- Fills labels of groups: numbers with six digits where these still tell the values apart.
+local function label(groups, name)
+  local full_of, is_apart = {}, true
+  for _, group in ipairs(groups) do
+    local value = group.options[name]
+    local full = where.text(value)
+    group.labels[name] = type(value) == "number" and #full > 8 and ("%.6g"):format(value) or full
+    local short = group.labels[name]
+    is_apart = is_apart and (full_of[short] or full) == full
+    full_of[short] = full
+  end
+  if is_apart then return end
+  for _, group in ipairs(groups) do group.labels[name] = where.text(group.options[name]) end
+end
+
 local function name_of(group, columns)
   local parts = {}
   for _, name in ipairs(columns) do
-    local text = where.text(group.options[name])
+    local text = group.labels[name]
     parts[#parts + 1] = (name == "variant" or name == "title") and text or ("%s=%s"):format(name, text)
   end
   return #parts > 0 and table.concat(parts, " ") or "all runs"
@@ -67,7 +82,8 @@ end
 -- @tparam table runs
 -- @tparam ?table options  by: names of options (and "variant", "title") to group by those only; problem: an option that
 --   does not make groups
--- @treturn table list of {name, options = {name -> value}, runs}, in the order of their first run
+-- @treturn table list of {name, options = {name -> value}, labels = {name -> text} of what differs, runs}, in the order
+--   of their first run
 -- @treturn table names whose values differ between groups
 -- @treturn table all names that were looked at
 function compare_groups.of(runs, options)
@@ -85,6 +101,8 @@ function compare_groups.of(runs, options)
     group.runs[#group.runs + 1] = run
   end
   local columns = differing(groups, names)
+  for _, group in ipairs(groups) do group.labels = {} end
+  for _, name in ipairs(columns) do label(groups, name) end
   for _, group in ipairs(groups) do group.name = name_of(group, columns) end
   return groups, columns, names
 end

@@ -48,8 +48,11 @@ function where.text(value)
   if value == nil then return "-" end
   if type(value) ~= "number" then return tostring(value) end
   if value == math.floor(value) and math.abs(value) < 1e15 then return ("%d"):format(value) end
-  local short = ("%.14g"):format(value)
-  return tonumber(short) == value and short or ("%.17g"):format(value)
+  for _, form in ipairs { "%.14g", "%.15g", "%.16g" } do
+    local short = form:format(value)
+    if tonumber(short) == value then return short end
+  end
+  return ("%.17g"):format(value)
 end
 
 local order = {
