@@ -301,6 +301,23 @@ describe("what a reader should know:", function()
     assert.equal("t", result.interval)
   end)
 
+  it("few seeds, over however many problems", function()
+    local runs = {}
+    for seed = 1, 4 do
+      for problem = 1, 6 do
+        runs[#runs + 1] = run("imle", seed, { 0.1 + seed / 1e3 + problem / 1e4 }, { size = problem })
+        runs[#runs + 1] = run("identity", seed, { 0.9 - seed / 1e3 + problem / 1e5 }, { size = problem })
+      end
+    end
+    local result = assert(compare.runs(runs, { problem = "size", aggregate_resamples = 100 }))
+    local test = group(result, "identity").against
+    assert.equal(24, test.n)
+    assert.equal(4, test.seeds)
+    assert.is_true(test.p < 1e-6)
+    assert.is_false(test.significant)
+    assert_note(result, "fewer than 5 seeds (imle: 4, identity: 4)")
+  end)
+
   it("runs left out", function()
     local runs = two_groups()
     runs[#runs + 1] = run("imle", 7, { 0.1 }, nil, { state = "failed" })

@@ -133,9 +133,10 @@ local function against(group, base, o)
   local x, y, alone = pairs_of(group, base)
   local is_paired = not o.unpaired and #x >= 2 and not group.repeated and not base.repeated
     and 2 * #x >= math.max(#group.keys, #base.keys)
-  local result = { paired = is_paired, alone = alone }
+  local seeds = math.min(group.seed_count, base.seed_count)
+  local result = { paired = is_paired, alone = alone, seeds = seeds }
   if group.n == 0 or base.n == 0 then
-    return { paired = false, n = 0, alone = alone, difference = nan, p = nan, effect = nan, improvement = nan,
+    return { paired = false, n = 0, alone = alone, seeds = 0, difference = nan, p = nan, effect = nan, improvement = nan,
       improvement_interval = { nan, nan }, interval = { t = { nan, nan }, percentile = { nan, nan },
         bca = { nan, nan } } }
   end
@@ -171,7 +172,7 @@ local function correct(groups, o)
   for i, p in ipairs(statistics.holm(list)) do
     local test = tested[i]
     test.p_holm = p
-    test.significant = p < 1 - o.level and test.n >= compare.FEW
+    test.significant = p < 1 - o.level and test.n >= compare.FEW and test.seeds >= compare.FEW
   end
 end
 
@@ -338,7 +339,7 @@ end
 --   differ, groups, notes = texts, left_out = {failed, cut, running, new, rowless}, runs = how many}; or nil and a
 --   message. A group: {name, options, n, seeds, values, mean, std, median, iqm, best, interval = {t, percentile, bca},
 --   not_finite, reached, seconds, solves, problems, aggregate = {iqm, interval, taus, profile, optimality_gap},
---   against}; against, of all but the baseline: {paired, test, n, alone, p, p_holm, significant, difference,
+--   against}; against, of all but the baseline: {paired, test, n, alone, seeds, p, p_holm, significant, difference,
 --   relative, interval, effect, improvement, improvement_interval, sign_flip, wilcoxon, welch, mann_whitney}
 -- @usage local result = compare.runs(store.runs "build/results/paths", { baseline = "identity" })
 function compare.runs(runs, options)

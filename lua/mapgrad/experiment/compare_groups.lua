@@ -136,6 +136,8 @@ function compare_groups.measure(groups, o, names, left_out)
   local at = compare_rows.parse_at(o.at)
   for _, group in ipairs(groups) do
     group.values, group.seeds, group.keys, group.by_key, group.not_finite = {}, {}, {}, {}, 0
+    group.seed_count = 0 -- different ones: over several problems each counts once
+    local seen = {}
     group.kept, group.measured = {}, {} -- runs that count; those and the ones without a finite number
     for _, run in ipairs(group.runs) do
       local i = compare_rows.row_index(run, o.metric, o.sense, at)
@@ -149,6 +151,8 @@ function compare_groups.measure(groups, o, names, left_out)
         local key = key_of(run, names)
         group.values[#group.values + 1], group.kept[#group.kept + 1] = value + 0.0, run
         group.seeds[#group.seeds + 1] = run.seed
+        if run.seed == nil or not seen[run.seed] then group.seed_count = group.seed_count + 1 end
+        if run.seed ~= nil then seen[run.seed] = true end
         group.repeated = group.repeated or group.by_key[key] ~= nil
         if not group.by_key[key] then group.keys[#group.keys + 1] = key end
         group.by_key[key] = value + 0.0

@@ -67,7 +67,7 @@ end
 
 local function note_seeds(result, add)
   local few = names_where(result.groups, function(group)
-    return group.n < FEW and ("%s: %d"):format(group.name, group.n)
+    return group.seed_count < FEW and ("%s: %d"):format(group.name, group.seed_count)
   end)
   if #few > 0 then
     add(("fewer than %d seeds (%s): intervals and tests say little, nothing is called significant"):format(FEW,
