@@ -136,8 +136,8 @@ local function against(group, base, o)
   local seeds = math.min(group.seed_count, base.seed_count)
   local result = { paired = is_paired, alone = alone, seeds = seeds }
   if group.n == 0 or base.n == 0 then
-    return { paired = false, n = 0, alone = alone, seeds = 0, difference = nan, p = nan, effect = nan, improvement = nan,
-      improvement_interval = { nan, nan }, interval = { t = { nan, nan }, percentile = { nan, nan },
+    return { paired = false, n = 0, alone = alone, seeds = 0, difference = nan, p = nan, effect = nan,
+      improvement = nan, improvement_interval = { nan, nan }, interval = { t = { nan, nan }, percentile = { nan, nan },
         bca = { nan, nan } } }
   end
   local options = { level = o.level, resamples = o.resamples }
@@ -361,7 +361,7 @@ function compare.runs(runs, options)
     base, message = find_baseline(groups, o.baseline)
     if not base then return nil, message end
   end
-  o.draws = math.floor(math.max(20000, math.min(100000, 1e6 / #groups))) -- a table of many groups is still quick
+  o.draws = math.floor(math.max(20000, math.min(100000, 6e5 / #groups))) -- many groups are still quick
   for _, group in ipairs(groups) do
     if group ~= base then group.against = against(group, base, o) end
   end
