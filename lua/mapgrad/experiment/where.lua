@@ -47,6 +47,7 @@ end
 function where.text(value)
   if value == nil then return "-" end
   if type(value) ~= "number" then return tostring(value) end
+  if value ~= value then return "nan" end
   if value == math.floor(value) and math.abs(value) < 1e15 then return ("%d"):format(value) end
   for _, form in ipairs { "%.14g", "%.15g", "%.16g" } do
     local short = form:format(value)
