@@ -374,13 +374,13 @@ end)
 
 describe("conditions", function()
   local runs = { run("imle", 1, { 1 }, { rate = 0.1, kind = "a" }), run("imle", 2, { 1 }, { rate = 0.5, kind = "b" }),
-    run("identity", 3, { 1 }, { rate = 1, kind = "a", flag = true }) }
+    run("identity", 3, { 1 }, { rate = 1, kind = "a", flag = true, ["layer.k"] = 4 }) }
 
   for _, case in ipairs {
     { "rate<0.5", "1" }, { "rate<=0.5", "1 2" }, { "rate > 0.1", "2 3" }, { "rate>=1", "3" }, { "rate=0.10", "1" },
     { "rate!=0.5", "1 3" }, { "variant=imle", "1 2" }, { "variant!=imle", "3" }, { "kind==a", "1 3" },
     { "seed=2", "2" },
-    { "flag=true", "3" }, { "flag=-", "1 2" }, { "state=finished", "1 2 3" },
+    { "flag=true", "3" }, { "layer.k>3", "3" }, { "flag=-", "1 2" }, { "state=finished", "1 2 3" },
   } do
     it(("choose: %s"):format(case[1]), function()
       local seeds = {}

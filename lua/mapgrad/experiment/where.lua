@@ -63,7 +63,7 @@ local order = {
 
 -- {name, operator, text} of a condition; nil and a message.
 local function parse(text, names)
-  local name, operator, value = text:match "^%s*([%w_]+)%s*([<>=!]+)%s*(.-)%s*$"
+  local name, operator, value = text:match "^%s*([%w_.]+)%s*([<>=!]+)%s*(.-)%s*$"
   local known = { ["="] = true, ["=="] = true, ["!="] = true }
   if not name or value == "" or not (order[operator] or known[operator]) then
     return nil, ("where: expected a condition such as rate<0.1 or variant=imle (operators = != < <= > >=), got '%s'")
