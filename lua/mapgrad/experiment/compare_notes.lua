@@ -106,9 +106,14 @@ local function note_intervals(result, add)
   end
 end
 
+local origins = {
+  { "code", "versions of the experiment's code; mapgrad gc removes those of older code" },
+  { "mapgrad", "versions of mapgrad" },
+}
+
 -- Values of a field of meta that differ.
 local function note_origin(runs, add)
-  for _, row in ipairs { { "code", "versions of the experiment's code; mapgrad gc removes those of older code" }, { "mapgrad", "versions of mapgrad" } } do
+  for _, row in ipairs(origins) do
     local seen, count = {}, 0
     for _, run in ipairs(runs) do
       local value = run.meta and run.meta[row[1]]
