@@ -160,6 +160,17 @@ describe("comparing runs", function()
     assert.is_truthy(message:find("did you mean 'identity'", 1, true))
   end)
 
+  it("writes numbers short where that tells groups apart", function()
+    local function names(rates)
+      local runs, list = {}, {}
+      for i, rate in ipairs(rates) do six(runs, "imle", 0.1 * i, { rate = rate }) end
+      for i, g in ipairs(assert(compare.runs(runs)).groups) do list[i] = g.name end
+      return list
+    end
+    assert.same({ "rate=0.333333", "rate=0.25" }, names { 1 / 3, 1 / 4 })
+    assert.same({ "rate=0.3333333333333333", "rate=0.3333333" }, names { 1 / 3, 0.3333333 })
+  end)
+
   it("knows higher from lower", function()
     local result = assert(compare.runs(two_groups(), { metric = "accuracy", sense = "max" }))
     assert.equal("imle", result.best)
@@ -201,7 +212,8 @@ describe("comparing runs", function()
   end)
 
   it("measures the way to a target", function()
-    local runs = { run("a", 1, { 5, 1, 3 }), run("a", 2, { 6, 4, 2 }), run("b", 1, { 9, 9, 9 }), run("b", 2, { 9, 9, 8 }) }
+    local runs = { run("a", 1, { 5, 1, 3 }), run("a", 2, { 6, 4, 2 }), run("b", 1, { 9, 9, 9 }),
+      run("b", 2, { 9, 9, 8 }) }
     local result = assert(compare.runs(runs, { target = 4 }))
     local a, b = group(result, "a"), group(result, "b")
     assert.same({ 1, 20, 200 }, { a.reached, a.seconds, a.solves })
@@ -289,6 +301,23 @@ describe("what a reader should know:", function()
     assert.equal("t", result.interval)
   end)
 
+  it("few seeds, over however many problems", function()
+    local runs = {}
+    for seed = 1, 4 do
+      for problem = 1, 6 do
+        runs[#runs + 1] = run("imle", seed, { 0.1 + seed / 1e3 + problem / 1e4 }, { size = problem })
+        runs[#runs + 1] = run("identity", seed, { 0.9 - seed / 1e3 + problem / 1e5 }, { size = problem })
+      end
+    end
+    local result = assert(compare.runs(runs, { problem = "size", aggregate_resamples = 100 }))
+    local test = group(result, "identity").against
+    assert.equal(24, test.n)
+    assert.equal(4, test.seeds)
+    assert.is_true(test.p < 1e-6)
+    assert.is_false(test.significant)
+    assert_note(result, "fewer than 5 seeds (imle: 4, identity: 4)")
+  end)
+
   it("runs left out", function()
     local runs = two_groups()
     runs[#runs + 1] = run("imle", 7, { 0.1 }, nil, { state = "failed" })
@@ -345,12 +374,13 @@ end)
 
 describe("conditions", function()
   local runs = { run("imle", 1, { 1 }, { rate = 0.1, kind = "a" }), run("imle", 2, { 1 }, { rate = 0.5, kind = "b" }),
-    run("identity", 3, { 1 }, { rate = 1, kind = "a", flag = true }) }
+    run("identity", 3, { 1 }, { rate = 1, kind = "a", flag = true, ["layer.k"] = 4 }) }
 
   for _, case in ipairs {
     { "rate<0.5", "1" }, { "rate<=0.5", "1 2" }, { "rate > 0.1", "2 3" }, { "rate>=1", "3" }, { "rate=0.10", "1" },
-    { "rate!=0.5", "1 3" }, { "variant=imle", "1 2" }, { "variant!=imle", "3" }, { "kind==a", "1 3" }, { "seed=2", "2" },
-    { "flag=true", "3" }, { "flag=-", "1 2" }, { "state=finished", "1 2 3" },
+    { "rate!=0.5", "1 3" }, { "variant=imle", "1 2" }, { "variant!=imle", "3" }, { "kind==a", "1 3" },
+    { "seed=2", "2" },
+    { "flag=true", "3" }, { "layer.k>3", "3" }, { "flag=-", "1 2" }, { "state=finished", "1 2 3" },
   } do
     it(("choose: %s"):format(case[1]), function()
       local seeds = {}
@@ -361,7 +391,8 @@ describe("conditions", function()
 
   for _, case in ipairs {
     { "rate", "expected a condition such as rate<0.1" }, { "rate<", "expected a condition" },
-    { "rate=<1", "expected a condition" }, { "raet<1", "did you mean 'rate'" }, { "rate<x", "compares numbers, got 'x'" },
+    { "rate=<1", "expected a condition" }, { "raet<1", "did you mean 'rate'" },
+    { "rate<x", "compares numbers, got 'x'" },
   } do
     it(("are refused: %s"):format(case[1]), function()
       local none, message = where.filter(runs, { case[1] })

@@ -47,9 +47,13 @@ end
 function where.text(value)
   if value == nil then return "-" end
   if type(value) ~= "number" then return tostring(value) end
+  if value ~= value then return "nan" end
   if value == math.floor(value) and math.abs(value) < 1e15 then return ("%d"):format(value) end
-  local short = ("%.14g"):format(value)
-  return tonumber(short) == value and short or ("%.17g"):format(value)
+  for _, form in ipairs { "%.14g", "%.15g", "%.16g" } do
+    local short = form:format(value)
+    if tonumber(short) == value then return short end
+  end
+  return ("%.17g"):format(value)
 end
 
 local order = {
@@ -59,7 +63,7 @@ local order = {
 
 -- {name, operator, text} of a condition; nil and a message.
 local function parse(text, names)
-  local name, operator, value = text:match "^%s*([%w_]+)%s*([<>=!]+)%s*(.-)%s*$"
+  local name, operator, value = text:match "^%s*([%w_.]+)%s*([<>=!]+)%s*(.-)%s*$"
   local known = { ["="] = true, ["=="] = true, ["!="] = true }
   if not name or value == "" or not (order[operator] or known[operator]) then
     return nil, ("where: expected a condition such as rate<0.1 or variant=imle (operators = != < <= > >=), got '%s'")

@@ -1,8 +1,8 @@
 --- Statistics of a few numbers, such as the results of runs over seeds: intervals, tests, effect sizes.
 --
--- Plain lists of numbers in, plain numbers out; everything is computed in double whatever the build, with the same bits on
--- both interpreters. Random resamples have streams of their own with fixed seeds. Closed forms agree with SciPy 1.10 to
--- 1e-12 (tests/golden/statistics.py).
+-- Plain lists of numbers in, plain numbers out; everything is computed in double whatever the build, with the same bits
+-- on both interpreters. Random resamples have streams of their own with fixed seeds. Closed forms agree with SciPy 1.10
+-- to 1e-12 (tests/golden/statistics.py).
 -- @module mapgrad.statistics
 -- @usage local statistics = mg.statistics
 -- local a, b = { 0.31, 0.28, 0.35, 0.30, 0.29, 0.33 }, { 0.36, 0.35, 0.37, 0.33, 0.36, 0.38 }

@@ -1,8 +1,8 @@
 --- Intervals: Student's for a mean; the bootstrap's, percentile and BCa, for means, medians, interquartile means,
 -- differences and chances; over groups by resampling within each.
 --
--- Resamples come from streams of this part with fixed seeds: the same numbers give the same intervals, in each build and
--- each interpreter.
+-- Resamples come from streams of this part with fixed seeds: the same numbers give the same intervals, in each build
+-- and each interpreter.
 -- @module mapgrad.statistics.interval
 local check = require "mapgrad.check"
 local sample = require "mapgrad.statistics.sample"
@@ -170,10 +170,12 @@ end
 
 local exact = { mean = sample.mean, median = sample.median, iqm = sample.iqm }
 
-local statistic_rule = { preset = "mean", required = false, expected = "mean, median, iqm or a function (list) -> number",
+local statistic_rule = {
+  preset = "mean", required = false, expected = "mean, median, iqm or a function (list) -> number",
   test = function(v)
     if exact[v] or type(v) == "function" then return v end
-  end }
+  end,
+}
 
 -- The acceleration by leaving out one entry at a time.
 local function jackknife(x, f)
@@ -249,7 +251,8 @@ function interval.difference(x, y, options)
   return interval.of_values(values, mean_a - mean_b, acceleration, o.level)
 end
 
---- An aggregate over problems: all scores in one sample, resampled within each problem (stratified), percentile interval.
+--- An aggregate over problems: all scores in one sample, resampled within each problem (stratified); percentile
+-- interval.
 -- Source: Agarwal, Schwarzer, Castro, Courville, Bellemare 2021 (rliable).
 -- @tparam table groups  a list of lists: the scores of each problem over its seeds
 -- @tparam ?table options

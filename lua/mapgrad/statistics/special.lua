@@ -128,7 +128,8 @@ end
 -- @tparam number x
 -- @treturn number
 function special.log_gamma(x)
-  if not (x > 0) then return x == 0 and huge or nan end
+  if x == 0 then return huge end
+  if x < 0 or x ~= x then return nan end
   x = x + 0.0
   if x == huge then return huge end
   if x < 10 then return log_gamma_small(x) end

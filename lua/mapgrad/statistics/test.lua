@@ -1,7 +1,8 @@
 --- Tests of two samples, all two-sided: paired (sign flips, Wilcoxon), unpaired (Welch, Mann and Whitney), Holm's
 -- correction for many.
 --
--- A small p-value says that chance alone seldom makes such a difference; how large it is, effect sizes and intervals say.
+-- A small p-value says that chance alone seldom makes such a difference; effect sizes and intervals say how
+-- large it is.
 -- @module mapgrad.statistics.test
 local check = require "mapgrad.check"
 local interval = require "mapgrad.statistics.interval"
@@ -68,9 +69,9 @@ local function tables_of(d)
   return tables
 end
 
--- The share of random signs whose sum reaches the bound in absolute value: (hits + 1) / (draws + 1), or hits / draws made
--- once there are enough hits (Besag and Clifford 1991). Where Hoeffding's inequality makes a single hit less likely than
--- one in a hundred, none is looked for.
+-- The share of random signs whose sum reaches the bound in absolute value: (hits + 1) / (draws + 1), or hits / draws
+-- made once there are enough hits (Besag and Clifford 1991). Where Hoeffding's inequality makes a single hit less
+-- likely than one in a hundred, none is looked for.
 local function share_of_draws(d, bound, draws, seed)
   local squares = 0.0
   for i = 1, #d do squares = squares + d[i] * d[i] end
