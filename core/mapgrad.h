@@ -137,6 +137,14 @@ typedef struct mg_kind {
  * or 128 + the signal that ended it. MG_BAD_FILE: it cannot be started. MG_INTERRUPTED: it was killed
  * with all that it started. */
 mg_status mg_process_run(const char *const *arguments, const char *output, int *code);
+/* Starts a program as mg_process_run does and goes on; both its outputs are appended to the file. MG_BAD_FILE. */
+mg_status mg_process_start(const char *const *arguments, const char *output, int64_t *process);
+/* Whether a program of mg_process_start has ended, once, and then its code. MG_BAD_ARGUMENT: none such. */
+mg_status mg_process_poll(int64_t process, int *has_ended, int *code);
+/* Sends a signal to a program of mg_process_start and to all that it started. */
+void mg_process_signal(int64_t process, int signal);
+/* Ends this process when the one that started it ends, where the system can (Linux). */
+void mg_process_follow(void);
 
 /* ---- interrupts: every long loop looks at them and ends with MG_INTERRUPTED within 100 ms */
 
@@ -441,6 +449,11 @@ mg_status mg_csv_write(const char *path, const mg_real *values, int64_t rows, in
 mg_status mg_png_write(const char *path, const mg_real *pixels, int64_t height, int64_t width,
                        int64_t channels);
 mg_status mg_file_write(const char *path, const char *bytes, int64_t count);
+/* Makes the file at path with a text in it, unless there is one: of many processes one succeeds.
+ * is_made 0: there was one. MG_BAD_FILE. */
+mg_status mg_file_claim(const char *path, const char *text, int *is_made);
+/* Waits until what was written to the file at path is on the disk. MG_BAD_FILE. */
+mg_status mg_file_sync(const char *path);
 
 /* ---- JSON (RFC 8259). A value owns what is inside it. */
 

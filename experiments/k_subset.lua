@@ -135,7 +135,7 @@ return mg.experiment {
     { name = "runs", form = "count", default = 100, help = "repetitions of each descent" },
     { name = "steps", form = "count", default = 499, help = "steps of a descent, at most" },
   },
-  run = function(o, record)
+  run = function(_, record, o)
     tables(o, record)
     print "\noptimality gap at steps"
     for _, method in ipairs(METHODS) do descend(o, method, record) end

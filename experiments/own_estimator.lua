@@ -20,7 +20,7 @@ end
 return mg.experiment {
   title = "an estimator of one's own",
   options = { { name = "lambda", form = "positive", default = 2, help = "step of the target" } },
-  run = function(o, record)
+  run = function(_, record, o)
     local top, b = mg.solver.top_k { n = 8, k = 3 }, tensor { 1, 0, 0.5, 0.2, 0.9, 0.1, 0.4, 0.3 }
     local layer = signed(top, o.lambda)
     local function loss(z) return (z - b):square():sum(-1) end

@@ -146,7 +146,7 @@ local function slower_after(epochs)
   return second > first and { first, second } or { first }
 end
 
-local function run(o, record)
+local function run(_, record, o)
   local train, validation, test = load[o.data](o)
   if not train then error(validation) end
   local size = train.path:size(2)

@@ -51,7 +51,9 @@ local lua_floors = {
   { "checkpoint", { "tensor", "random", "data" } },
   { "progress", {} }, { "failure", {} }, { "inspect", {} },
   { "plot", { "tensor", "data", "progress" } },
-  { "experiment", { "autograd", "tensor", "random", "progress", "plot", "failure" } },
+  { "statistics", { "random" } },
+  { "experiment",
+    { "tensor", "random", "solver", "data", "checkpoint", "progress", "plot", "failure", "statistics" } },
   { "init", { "autograd" } }, -- loads every other part when it is first used
   { "help", { "init", "inspect" } },
   { "repl", { "init", "failure", "help", "inspect", "random", "progress" } },
@@ -66,7 +68,6 @@ local raising = {
   ["lua/mapgrad/tensor.lua"] = true, ["lua/mapgrad/autograd/tape.lua"] = true, ["lua/mapgrad/solver/define.lua"] = true,
   ["lua/mapgrad/solver/command.lua"] = true,
   ["lua/mapgrad/nn/module.lua"] = true, ["lua/mapgrad/checkpoint.lua"] = true,
-  ["lua/mapgrad/experiment/record.lua"] = true,
 }
 
 local root_entries = {

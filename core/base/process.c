@@ -1,9 +1,12 @@
-/* Running another program and waiting for it: the only file that starts processes. */
+/* Running other programs: the only file that starts processes. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,7 +18,7 @@ extern char **environ;
 
 /* The program leads a group of its own, so that it ends with all that it starts; Ctrl-C reaches it by us.
  * It starts with the signals as a shell would leave them. */
-static int start(const char *const *arguments, const char *output, pid_t *child) {
+static int start(const char *const *arguments, const char *output, int open_flag, pid_t *child) {
   posix_spawn_file_actions_t files;
   posix_spawnattr_t how;
   sigset_t none, standard;
@@ -29,13 +32,15 @@ static int start(const char *const *arguments, const char *output, pid_t *child)
   sigemptyset(&standard);
   sigaddset(&standard, SIGINT);
   sigaddset(&standard, SIGPIPE);
+  sigaddset(&standard, SIGTERM);
+  sigaddset(&standard, SIGUSR1);
   posix_spawnattr_setsigmask(&how, &none);
   posix_spawnattr_setsigdefault(&how, &standard);
   posix_spawnattr_setpgroup(&how, 0);
   posix_spawnattr_setflags(&how, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   error = posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
   if (!error)
-    error = posix_spawn_file_actions_addopen(&files, 1, output, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    error = posix_spawn_file_actions_addopen(&files, 1, output, O_WRONLY | O_CREAT | open_flag, 0644);
   if (!error) error = posix_spawn_file_actions_adddup2(&files, 1, 2);
   if (!error) {
     /* posix_spawnp does not change the arguments */
@@ -47,6 +52,14 @@ static int start(const char *const *arguments, const char *output, pid_t *child)
   return error;
 }
 
+static mg_status cannot_start(const char *const *arguments, int error) {
+  return fail(MG_BAD_FILE, "process: %.200s cannot be started: %s", arguments[0], strerror(error));
+}
+
+static int code_of(int state) {
+  return WIFEXITED(state) ? WEXITSTATUS(state) : 128 + WTERMSIG(state);
+}
+
 static void pause_briefly(int round) {
   long step = round < 20 ? 200000 : 5000000; /* 0.2 ms at first, then 5 ms */
   nanosleep(&(struct timespec){0, step}, NULL);
@@ -54,9 +67,8 @@ static void pause_briefly(int round) {
 
 mg_status mg_process_run(const char *const *arguments, const char *output, int *code) {
   pid_t child = 0;
-  int error = start(arguments, output, &child), state = 0;
-  if (error)
-    return fail(MG_BAD_FILE, "process: %.200s cannot be started: %s", arguments[0], strerror(error));
+  int error = start(arguments, output, O_TRUNC, &child), state = 0;
+  if (error) return cannot_start(arguments, error);
   for (int round = 0;; round++) {
     pid_t ended = waitpid(child, &state, WNOHANG);
     if (ended == child) break;
@@ -71,6 +83,34 @@ mg_status mg_process_run(const char *const *arguments, const char *output, int *
     }
     pause_briefly(round);
   }
-  *code = WIFEXITED(state) ? WEXITSTATUS(state) : 128 + WTERMSIG(state);
+  *code = code_of(state);
   return MG_OK;
+}
+
+mg_status mg_process_start(const char *const *arguments, const char *output, int64_t *process) {
+  pid_t child = 0;
+  int error = start(arguments, output, O_APPEND, &child);
+  if (error) return cannot_start(arguments, error);
+  *process = child;
+  return MG_OK;
+}
+
+mg_status mg_process_poll(int64_t process, int *has_ended, int *code) {
+  int state = 0;
+  pid_t ended = waitpid((pid_t)process, &state, WNOHANG);
+  if (ended < 0 && errno != EINTR)
+    return fail(MG_BAD_ARGUMENT, "process: %d is none that was started here, or has ended", (int)process);
+  *has_ended = ended == (pid_t)process;
+  *code = *has_ended ? code_of(state) : 0;
+  return MG_OK;
+}
+
+void mg_process_signal(int64_t process, int signal) {
+  if (process > 1) kill((pid_t)-process, signal); /* its group */
+}
+
+void mg_process_follow(void) {
+#ifdef __linux__
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+#endif
 }

@@ -57,26 +57,6 @@ static int processor_time(lua_State *L) {
   return 1;
 }
 
-/* process_run(list of arguments, output path) -> code, or nil, message */
-static int process_run(lua_State *L) {
-  enum { MOST = 64 };
-  const char *arguments[MOST + 1] = {NULL}, *output = check_text(L, 2);
-  check_list(L, 1);
-  int count = (int)lua_rawlen(L, 1), code = 0;
-  if (count < 1 || count > MOST)
-    return raise_message(L, "MG-ARGUMENT", "process: %d arguments, expected 1 to %d", count, MOST);
-  for (int i = 0; i < count; i++) {
-    lua_rawgeti(L, 1, i + 1);
-    arguments[i] = check_text(L, -1); /* the list keeps it */
-    lua_pop(L, 1);
-  }
-  call_begin(L, state_of(L));
-  mg_status status = mg_process_run(arguments, output, &code);
-  if (status != MG_OK) return file_failure(L);
-  lua_pushinteger(L, code);
-  return 1;
-}
-
 /* is_terminal(descriptor) */
 static int is_terminal(lua_State *L) {
   lua_pushboolean(L, isatty(check_int(L, 1)));
@@ -139,7 +119,6 @@ void open_system(lua_State *L) {
                                        {"time_limit", time_limit},
                                        {"clock", monotonic},
                                        {"processor_time", processor_time},
-                                       {"process_run", process_run},
                                        {"is_terminal", is_terminal},
                                        {"terminal_width", terminal_width},
                                        {"repl_interrupt_begin", repl_interrupt_begin},

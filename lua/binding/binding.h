@@ -109,6 +109,7 @@ void open_data(lua_State *L);
 void open_json(lua_State *L);
 void open_stores(lua_State *L);
 void open_system(lua_State *L);
+void open_processes(lua_State *L);
 void open_line_edit(lua_State *L);
 
 #endif

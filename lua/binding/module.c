@@ -256,6 +256,7 @@ static int open_module(lua_State *L) {
   open_json(L);
   open_stores(L);
   open_system(L);
+  open_processes(L);
   open_line_edit(L);
   return 1;
 }

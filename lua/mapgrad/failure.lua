@@ -55,11 +55,16 @@ function failure.catch(f, ...)
   if not ok then
     -- an error in the handler itself (out of memory, stack overflow) arrives as a plain value
     if type(result) ~= "table" then
-      result = { message = tostring(result), frames = {}, traceback = tostring(result) }
+      result = failure.new(result)
     end
     return false, result
   end
   return true, compat.unpack(result, 1, result.n)
+end
+
+--- What a caught error would be, for a message that was returned.
+function failure.new(message)
+  return { message = tostring(message), frames = {}, traceback = tostring(message) }
 end
 
 --- Whether it was Ctrl-C: of the core ("interrupted") or of the interpreter ("interrupted!").

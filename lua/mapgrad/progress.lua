@@ -136,6 +136,11 @@ function methods:tick(steps, message)
   if count >= self.look_at then look(self) end
 end
 
+--- Draws the line anew if it is time, without a step done: for loops that wait.
+function methods:refresh()
+  look(self)
+end
+
 --- Draws the last line, with the mean rate and the time taken.
 function methods:finish()
   if self.file and not self.finished then draw(self, self.clock(), true) end

@@ -10,7 +10,9 @@ local failure = require "mapgrad.failure"
 local cli = {}
 
 --- Exit codes: the same for all commands.
-cli.codes = { ok = 0, failed = 1, usage = 2, no_input = 66, bug = 70, interrupted = 130 }
+cli.codes = {
+  ok = 0, failed = 1, usage = 2, no_input = 66, bug = 70, cannot_create = 73, again = 75, interrupted = 130,
+}
 local codes = cli.codes
 
 local version = {
@@ -30,7 +32,8 @@ local help = {
 }
 
 local commands = {
-  require "mapgrad.cli.run", require "mapgrad.cli.repl", require "mapgrad.cli.doctor", help, version,
+  require "mapgrad.cli.run", require "mapgrad.cli.work", require "mapgrad.cli.repl", require "mapgrad.cli.doctor",
+  help, version,
 }
 
 local EXIT_CODES = [[
@@ -39,6 +42,8 @@ local EXIT_CODES = [[
   2   wrong usage
   66  a file is missing
   70  a bug in mapgrad
+  73  a file or folder cannot be made
+  75  stopped before the end: the same command goes on
   130 stopped by Ctrl-C]]
 
 local EXAMPLES = {

@@ -1,30 +1,88 @@
---- `mapgrad run`: one run of an experiment file.
+--- `mapgrad run`: the runs of an experiment file.
 -- @module mapgrad.cli.run
-local failure = require "mapgrad.failure"
-local source = require "mapgrad.experiment.source"
+local one = require "mapgrad.cli.work"
 
 local run = {
   name = "run", summary = "run an experiment file",
   own_help = true, -- with a file, --help shows the options of the file
   examples = {
     { "mapgrad run exp.lua" },
-    { "mapgrad run exp.lua --help", "the options of exp.lua" },
-    { "mapgrad run exp.lua --set epochs=5 --set rate=0.01" },
-    { "mapgrad run exp.lua --seed 2 --threads 1 --out build/two" },
+    { "mapgrad run exp.lua --help", "the options and variants of exp.lua" },
+    { "mapgrad run exp.lua --set rate=0.1,0.01 --seeds 10 --jobs 2" },
+    { "mapgrad run exp.lua --variants imle,identity --budget solver_calls=1e6" },
+    { "mapgrad run exp.lua --smoke", "a short look at each variant, nothing is kept" },
   },
 }
 
+local function pair(name)
+  return function(text)
+    local key, value = text:match("^([^=]+)=(.*)$")
+    if not key then return nil, ("%s expects name=value, got '%s'"):format(name, text) end
+    return { key, value }
+  end
+end
+
+local function count(name)
+  return function(text)
+    local value = tonumber(text)
+    if value and value >= 1 and value == math.floor(value) and value < 2 ^ 31 then return value end
+    return nil, ("%s expects a whole number from 1, got '%s'"):format(name, text)
+  end
+end
+
+local function list(text)
+  local names = {}
+  for name in (text .. ","):gmatch("([^,]*),") do names[#names + 1] = name end
+  return names
+end
+
+local function budget(text)
+  local name, value = text:match("^([^=]+)=(.*)$")
+  value = tonumber(value)
+  if name ~= "solver_calls" or not value or value < 1 or value == math.huge then
+    return nil, ("--budget expects solver_calls=N, got '%s'"):format(text)
+  end
+  return { solver_calls = value }
+end
+
+local function limit(text)
+  local value = tonumber(text)
+  if value and value > 0 and (value < 1 or value == math.floor(value)) and value < math.huge then return value end
+  return nil, ("--limit expects a number of batches, or a share of them below 1, got '%s'"):format(text)
+end
+
+local function time(text)
+  local value = one.seconds(text)
+  if value then return value end
+  return nil, ("--time-limit expects a time such as 90, 30m or 3h50m, got '%s'"):format(text)
+end
+
+local function shard(text)
+  local index, of = text:match("^(%d+)/(%d+)$")
+  index, of = tonumber(index), tonumber(of)
+  if index and index >= 1 and index <= of then return { index, of } end
+  return nil, ("--shard expects i/n, i from 1 to n, got '%s'"):format(text)
+end
+
 function run.declare(parser)
   parser:argument("file", "a Lua file that returns mg.experiment { ... }"):args "?"
-  parser:option("--set", "set an option of the file"):argname "<key=value>":count "*"
-    :convert(function(text)
-      local key, value = text:match("^([^=]+)=(.*)$")
-      if not key then return nil, ("--set expects key=value, got '%s'"):format(text) end
-      return { key, value }
-    end)
-  parser:option("--seed", "same as --set seed=N"):argname "<N>"
-  parser:option("--threads", "same as --set threads=N"):argname "<N>"
-  parser:option("--out", "folder of the results (build/results/<title>)"):argname "<dir>"
+  parser:option("--set", "set an option; several values are a sweep"):argname "<name=value>":count "*"
+    :convert(pair "--set")
+  parser:option("--seeds", "number of seeds (the file's)"):argname "<N>":convert(count "--seeds")
+  parser:option("--seed", "the first seed, same as --set seed=N"):argname "<N>"
+  parser:option("--variants", "some of the file's variants"):argname "<x,y>":convert(list)
+  parser:option("--jobs", "runs at a time"):argname "<N>":convert(count "--jobs")
+  parser:option("--threads", "threads of a run (processors / jobs)"):argname "<N>"
+  parser:option("--budget", "equal work in place of epochs"):argname "<solver_calls=N>":convert(budget)
+  parser:option("--limit", "at most N batches a pass over data, or a share"):argname "<N>":convert(limit)
+  parser:option("--time-limit", "save and end after so long: 90, 30m, 3h50m"):argname "<time>":convert(time)
+  parser:option("--shard", "part i of n of the runs"):argname "<i/n>":convert(shard)
+  parser:option("--save-every", "seconds between checkpoints (30)"):argname "<s>":convert(tonumber)
+  parser:option("--out", "folder of the runs (build/results/<title>)"):argname "<dir>"
+  parser:flag("--smoke", "a short run of each variant; nothing is kept")
+  parser:flag("--dry-run", "show what would be run")
+  parser:flag("--retry-failed", "also the runs that failed before")
+  parser:flag("--again", "also the runs that are finished")
   parser:flag("--double", "compute in double precision")
   parser:flag("-q --quiet", "no progress, only results")
 end
@@ -33,34 +91,17 @@ local function complain(message)
   io.stderr:write("error: ", message, "\n")
 end
 
--- Shows what went wrong in the user's code, at least the file it is in (a tail call leaves no line);
--- the exit code.
-local function report(caught, path, codes)
-  require("mapgrad.progress").break_line()
-  io.stdout:flush()
-  if failure.is_interrupt(caught) then
-    io.stderr:write("interrupted\n")
-    return codes.interrupted
-  end
-  caught.place = caught.place or path
-  io.stderr:write(failure.text(caught), "\n")
-  return codes.failed
-end
-
--- The experiment that the file returns; or nil and the exit code.
+-- The experiment that the file returns and the file's text; or nil and the exit code.
 local function load_experiment(path, codes)
-  local chunk, message, reason = source.load_text(path)
-  if not chunk then
+  local text, message, reason = require("mapgrad.experiment.source").read(path)
+  if not text then
     complain(message)
     return nil, reason == "missing" and codes.no_input or codes.failed
   end
-  local ok, value = failure.catch(chunk, path)
-  if not ok then return nil, report(value, path, codes) end
-  if not require("mapgrad.experiment").is(value) then
-    complain(("%s returns no experiment; it should end in: return mg.experiment { ... }"):format(path))
-    return nil, codes.failed
-  end
-  return value
+  local subject, caught = require("mapgrad.experiment.work").load(text, path)
+  if subject then return subject, text end
+  one.explain(caught, path)
+  return nil, require("mapgrad.failure").is_interrupt(caught) and codes.interrupted or codes.failed
 end
 
 local function file_help(path, subject)
@@ -68,48 +109,196 @@ local function file_help(path, subject)
     subject.title, path, path, "Options, for --set name=value, with their defaults:", subject:describe())
 end
 
--- Makes a folder and those above it; true, or nil and a message.
-local function make_folder(path)
-  local lfs = require "lfs"
-  local made = path:sub(1, 1) == "/" and "/" or ""
-  for part in path:gmatch("[^/]+") do
-    made = made .. part
-    local ok, message = lfs.mkdir(made)
-    if not ok and lfs.attributes(made, "mode") ~= "directory" then
-      return nil, ("%s: %s"):format(made, message)
-    end
-    made = made .. "/"
-  end
-  return true
-end
-
--- The options by their texts, flags of the command included.
-local function settings_of(subject, arguments)
+-- What the flags set, as options are set.
+local function texts_of(arguments)
   local texts = {}
-  for _, pair in ipairs(arguments.set) do texts[#texts + 1] = pair end
+  for _, entry in ipairs(arguments.set) do texts[#texts + 1] = entry end
   for _, name in ipairs { "seed", "threads" } do
     if arguments[name] then texts[#texts + 1] = { name, arguments[name] } end
   end
-  return subject:settings(texts)
+  return texts
 end
 
-local function start(subject, path, options, codes)
-  local mg = require "mapgrad"
-  local write, close = require("mapgrad.experiment.record").open(options.out)
-  if not write then
-    complain(close)
+-- The shard that a task of a Slurm array does, if this is one.
+local function shard_of_slurm()
+  local id, first = tonumber(os.getenv "SLURM_ARRAY_TASK_ID"), tonumber(os.getenv "SLURM_ARRAY_TASK_MIN")
+  local of, step = tonumber(os.getenv "SLURM_ARRAY_TASK_COUNT"), tonumber(os.getenv "SLURM_ARRAY_TASK_STEP" or "1")
+  if not (id and first and of) then return nil end
+  return { math.floor((id - first) / (step or 1)) + 1, of }
+end
+
+local function describe(config)
+  local parts, names = {}, {}
+  for name in pairs(config.options) do names[#names + 1] = name end
+  table.sort(names)
+  if config.variant then parts[1] = config.variant end
+  parts[#parts + 1] = ("seed %.0f"):format(config.seed)
+  for _, name in ipairs(names) do
+    local value = config.options[name]
+    parts[#parts + 1] = ("%s=%s"):format(name, type(value) == "number" and ("%.14g"):format(value) or tostring(value))
+  end
+  return table.concat(parts, "  ")
+end
+
+local function show_plan(configs, root)
+  local plan = require "mapgrad.experiment.plan"
+  print(("%d run%s in %s"):format(#configs, #configs == 1 and "" or "s", root))
+  for i = 1, math.min(#configs, 5) do print(("  %s  %s"):format(plan.name(configs[i]), describe(configs[i]))) end
+  if #configs > 5 then print(("  ... and %d more"):format(#configs - 5)) end
+end
+
+-- Makes the folders of the runs and sorts out those to do.
+-- @return list of folders, and counts of those left out by state; or nil and a message
+local function to_do(configs, root, source, o)
+  local store = require "mapgrad.experiment.store"
+  local folders, left = {}, { finished = 0, failed = 0, running = 0 }
+  for _, config in ipairs(configs) do
+    local folder, message = store.create(root, config, source)
+    if not folder then return nil, message end
+    local state = store.state(folder)
+    if (state == "finished" and o.again) or (state == "failed" and o.retry) then
+      store.clear(folder)
+      state = "new"
+    end
+    if left[state] then
+      left[state] = left[state] + 1
+    else
+      folders[#folders + 1] = folder
+    end
+  end
+  return folders, left
+end
+
+-- The printed lines of a run that was finished before.
+local function replay(folder)
+  local file = io.open(folder .. "/log.txt", "rb")
+  if not file then return end
+  io.stdout:write(file:read "*a")
+  file:close()
+end
+
+local function say(quiet, ...)
+  if not quiet then io.stderr:write(...) end
+end
+
+-- One run, in this process.
+local function run_here(subject, folder, path, o, codes)
+  local state, caught = require("mapgrad.experiment.work").run(folder, {
+    subject = subject, command = o.command, ends_at = o.ends_at, save_every = o.save_every, quiet = o.quiet,
+    tee = true,
+  })
+  if caught then one.explain(caught, path) end
+  return one.code_of(state, caught, codes)
+end
+
+-- Many runs, each in a process of its own.
+local function run_many(folders, left, o, codes)
+  local words = {}
+  if o.double then words[#words + 1] = "--double" end
+  if o.save_every then
+    words[#words + 1] = "--save-every"
+    words[#words + 1] = ("%g"):format(o.save_every)
+  end
+  local counts, message = require("mapgrad.experiment.pool").run(folders, {
+    jobs = math.min(o.jobs, #folders), threads = o.threads, words = words, ends_at = o.ends_at, quiet = o.quiet,
+    label = "runs",
+  })
+  if not counts then
+    complain(message)
     return codes.failed
   end
-  mg.random.seed(options.seed)
-  if options.threads then mg.threads(options.threads) end
-  if not options.quiet then
-    io.stderr:write(("%s: seed %d, %d threads, results in %s\n"):format(subject.title, options.seed,
-      mg.threads(), options.out))
+  local open = #folders - counts.finished - counts.failed
+  print(("%d finished, %d failed%s%s"):format(counts.finished, counts.failed,
+    open > 0 and (", %d to go on with"):format(open) or "",
+    left.finished > 0 and (", %d finished before"):format(left.finished) or ""))
+  if counts.is_interrupted then return codes.interrupted end
+  if counts.failed > 0 then return codes.failed end
+  return open > 0 and codes.again or codes.ok
+end
+
+local function tell_left(left, quiet)
+  if left.failed > 0 then
+    say(quiet, ("%d failed before and %s left out; --retry-failed does them\n"):format(left.failed,
+      left.failed == 1 and "is" or "are"))
   end
-  local ok, caught = failure.catch(subject.run, options, write)
-  close()
-  if not ok then return report(caught, path, codes) end
-  return codes.ok
+  if left.running > 0 then
+    say(quiet, ("%d %s being done by another process\n"):format(left.running, left.running == 1 and "is" or "are"))
+  end
+end
+
+local function perform(subject, path, source, configs, arguments, o, codes)
+  local folders, left = to_do(configs, o.root, source,
+    { again = arguments.again, retry = arguments.retry_failed or #configs == 1 })
+  if not folders then
+    complain(left)
+    return codes.cannot_create
+  end
+  tell_left(left, o.quiet)
+  if #configs == 1 and #folders == 1 then
+    say(o.quiet, ("%s: seed %.0f, %d threads, results in %s\n"):format(subject.title, configs[1].seed,
+      require("mapgrad").threads(), folders[1]))
+    return run_here(subject, folders[1], path, o, codes)
+  elseif #configs == 1 and left.finished == 1 then
+    local folder = o.root .. "/" .. require("mapgrad.experiment.plan").name(configs[1])
+    say(o.quiet, ("finished before: %s; --again does it anew\n"):format(folder))
+    replay(folder)
+    return codes.ok
+  elseif #folders == 0 then
+    print(("0 finished, 0 failed, %d finished before"):format(left.finished))
+    return left.failed > 0 and codes.failed or left.running > 0 and codes.again or codes.ok
+  end
+  say(o.quiet, ("%s: %d runs, %d at a time with %d thread%s each, results in %s\n"):format(subject.title, #folders,
+    math.min(o.jobs, #folders), o.threads, o.threads == 1 and "" or "s", o.root))
+  local code = run_many(folders, left, o, codes)
+  if left.failed > 0 and code == codes.ok then code = codes.failed end
+  if code == codes.ok then say(o.quiet, ("next: mapgrad compare %s\n"):format(o.root)) end
+  return code
+end
+
+-- Short runs in a folder that goes away.
+local function smoke(subject, path, source, configs, o, codes)
+  local store, plan = require "mapgrad.experiment.store", require "mapgrad.experiment.plan"
+  local root, code = os.tmpname(), codes.ok
+  os.remove(root)
+  for _, config in ipairs(configs) do
+    local folder, message = store.create(root, config, source)
+    if not folder then
+      complain(message)
+      return codes.cannot_create
+    end
+    say(o.quiet, ("smoke: %s\n"):format(plan.name(config)))
+    local state, caught = require("mapgrad.experiment.work").run(folder, { subject = subject, quiet = true,
+      command = o.command, tee = true })
+    if caught then one.explain(caught, path) end
+    code = math.max(code, one.code_of(state, caught, codes))
+  end
+  store.remove(root)
+  return code
+end
+
+-- What the arguments say about the runs; or nil and a message.
+local function plan_of(subject, path, source, arguments)
+  local plan = require "mapgrad.experiment.plan"
+  local configs, threads = plan.runs(subject, {
+    path = path, source = source, set = texts_of(arguments), seeds = arguments.seeds, variants = arguments.variants,
+    budget = arguments.budget, limit = arguments.limit, smoke = arguments.smoke,
+  })
+  if not configs then return nil, threads end
+  local part = arguments.shard
+  if not part then
+    part = shard_of_slurm()
+    if part then say(arguments.quiet, ("task of a Slurm array: shard %d/%d\n"):format(part[1], part[2])) end
+  end
+  if part then configs = plan.shard(configs, part[1], part[2]) end
+  return configs, threads
+end
+
+local function command_text()
+  local words = { "mapgrad" }
+  for i, word in ipairs(rawget(_G, "arg") or {}) do
+    words[i + 1] = word:find("^[%w_./=,:+-]+$") and word or "'" .. word:gsub("'", "'\\''") .. "'"
+  end
+  return table.concat(words, " ")
 end
 
 function run.run(arguments, help_text, cli)
@@ -119,22 +308,33 @@ function run.run(arguments, help_text, cli)
     print(help_text)
     return codes.ok
   end
-  local subject, code = load_experiment(path, codes)
-  if not subject then return code end
+  local subject, source = load_experiment(path, codes)
+  if not subject then return source end
   if arguments.help then
     print(file_help(path, subject))
     return codes.ok
   end
-  local options, message = settings_of(subject, arguments)
-  if not options then return cli.usage_error(message, "run " .. path) end
-  options.out = arguments.out or "build/results/" .. subject:slug()
-  options.quiet = arguments.quiet or false
-  local ok, reason = make_folder(options.out)
-  if not ok then
-    complain(reason)
-    return codes.failed
+  local configs, threads = plan_of(subject, path, source, arguments)
+  if not configs then return cli.usage_error(threads, "run " .. path) end
+  local mg, core = require "mapgrad", require "mapgrad.real"
+  local jobs = arguments.jobs or 1
+  local o = {
+    root = (arguments.out or "build/results/" .. subject:slug()):gsub("(.)/+$", "%1"), quiet = arguments.quiet,
+    jobs = jobs, threads = threads or math.max(1, math.floor(core.processors() / jobs)), double = arguments.double,
+    command = command_text(), save_every = arguments.save_every,
+    ends_at = arguments.time_limit and core.clock() + arguments.time_limit,
+  }
+  if arguments.dry_run then
+    show_plan(configs, o.root)
+    return codes.ok
+  elseif #configs == 0 then
+    say(o.quiet, "this shard has no runs\n")
+    return codes.ok
   end
-  return start(subject, path, options, codes)
+  mg.threads(o.threads)
+  core.stop_signals()
+  if arguments.smoke then return smoke(subject, path, source, configs, o, codes) end
+  return perform(subject, path, source, configs, arguments, o, codes)
 end
 
 return run

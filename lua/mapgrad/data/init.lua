@@ -7,6 +7,7 @@ local check = require "mapgrad.check"
 local core = require "mapgrad.real"
 local csv = require "mapgrad.data.csv"
 local json = require "mapgrad.data.json"
+local loader = require "mapgrad.data.loader"
 local npz = require "mapgrad.data.npz"
 local safetensors = require "mapgrad.data.safetensors"
 local tensor = require "mapgrad.tensor"
@@ -20,10 +21,12 @@ local modules = {
 }
 local names = {
   "csv_read", "csv_write", "fashion_mnist", "file_read", "folder", "folder_write", "freeciv", "idx_read",
-  "idx_write", "json", "json_read", "json_write", "make", "mnist", "npy_read", "npy_write", "npz_read",
+  "idx_write", "json", "json_read", "json_write", "limit", "make", "mnist", "npy_read", "npy_write", "npz_read",
   "npz_write", "png_read", "png_write", "safetensors_read", "safetensors_write", "set",
 }
 local data = check.registry("data", names, function(name) return require(modules[name]) end)
+
+data.limit = loader.limit
 
 local function path_of(name, path)
   return check.value(name .. ": path", path, check.text())

@@ -7,6 +7,8 @@ local check = require "mapgrad.check"
 local core = require "mapgrad.real"
 local random = require "mapgrad.random"
 
+local limit -- of batches a pass: a count, a share of them below 1, or nil
+
 local methods = {}
 local Loader = { __name = "mapgrad.loader", __index = methods }
 
@@ -31,6 +33,18 @@ local function gather(loader, first, last)
   return loader.set:take(chosen)
 end
 
+-- Batches of a pass over all rows, and with the limit.
+local function whole_count(loader)
+  local o = loader.options
+  return o.drop_last and math.floor(loader.rows / o.size) or math.ceil(loader.rows / o.size)
+end
+
+local function count_of(loader)
+  local whole = whole_count(loader)
+  if not limit then return whole end
+  return math.min(whole, limit < 1 and math.ceil(limit * whole) or limit)
+end
+
 -- The next batch and its number in the epoch; nil at the end of the epoch, and the next one is due.
 local function step(loader)
   local o = loader.options
@@ -39,7 +53,7 @@ local function step(loader)
     loader.order = order_of(loader, loader.draw)
   end
   local first, last = loader.position + 1, math.min(loader.position + o.size, loader.rows)
-  if first > loader.rows or (o.drop_last and last - first + 1 < o.size) then
+  if loader.position >= count_of(loader) * o.size or first > loader.rows then
     loader.epochs, loader.position, loader.draw, loader.order = loader.epochs + 1, 0, nil, nil
     return nil
   end
@@ -60,8 +74,7 @@ end
 
 --- Batches of a whole epoch.
 function methods.count(loader)
-  local o = loader.options
-  return o.drop_last and math.floor(loader.rows / o.size) or math.ceil(loader.rows / o.size)
+  return count_of(loader)
 end
 
 --- Whole epochs done.
@@ -116,14 +129,25 @@ Loader.__tostring = function(loader)
     loader.rows, loader.options.size, loader.epochs + 1, loader.position)
 end
 
+local loaders = {}
+
+--- Shortens every pass over a data set from now on, for short looks at a long training.
+-- @param batches  a count, or a share below 1 of the batches of each pass; nil: whole passes
+function loaders.limit(batches)
+  limit = batches and check.value("data.limit", batches, check.positive())
+  if limit and limit >= 1 then check.value("data.limit", limit, check.count()) end
+end
+
 --- A loader; called by set:loader and set:batches.
 -- @param name     function's name, for messages
 -- @param set      data set
 -- @param options  see set:loader
-return function(name, set, options)
+function loaders.new(name, set, options)
   local o = check.options(name, options, {
     size = check.count(), shuffle = check.flag(false), drop_last = check.flag(false),
     seed = check.optional(check.whole()),
   })
   return setmetatable({ set = set, options = o, rows = set:count(), epochs = 0, position = 0 }, Loader)
 end
+
+return loaders

@@ -6,7 +6,7 @@ require "mapgrad.autograd" -- tensors get rows and take
 local check = require "mapgrad.check"
 local compat = require "mapgrad.compat"
 local core = require "mapgrad.real"
-local new_loader = require "mapgrad.data.loader"
+local new_loader = require("mapgrad.data.loader").new
 local random = require "mapgrad.random"
 local standardised = require "mapgrad.data.standardise"
 local show = require "mapgrad.show"

@@ -65,7 +65,7 @@ function methods.map(self, x, context)
   local own = split_context(self, context)
   local function solve()
     return (self.solver:perturbed_argmax(scores(self, x), own, { samples = 1, temperature = 0,
-      draw = { seed = 0, stream = "noise", index = 0 } }))
+      is_evaluation = true, draw = { seed = 0, stream = "noise", index = 0 } }))
   end
   return autograd.pause(solve)
 end

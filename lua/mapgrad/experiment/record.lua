@@ -1,43 +1,309 @@
---- The numbers of a run: one JSON object a line, in metrics.jsonl of the run's folder.
+--- The record of a run: its numbers, its epochs, its checkpoints, its end.
+--
+-- `record { loss = l }` appends a line to metrics.jsonl, with `solves`, the solver calls of the training so far.
+-- `record:epochs` is the loop of a training: it shows progress, writes checkpoints, goes on where a cut run was,
+-- and ends when the epochs, or the budget of solver calls, are used up.
+-- @usage for epoch in record:epochs(o.epochs, { model = net, optimizer = adam, loader = batches }) do
+--   for batch in batches:batches() do
+--     record:step(adam:step(function() return loss.hamming(layer(net(batch.x)), batch.y) end))
+--   end
+--   record { epoch = epoch, regret = regret(net, test) }
+-- end
 -- @module mapgrad.experiment.record
+local check = require "mapgrad.check"
+local checkpoint = require "mapgrad.checkpoint"
 local core = require "mapgrad.real"
+local progress = require "mapgrad.progress"
+local store = require "mapgrad.experiment.store"
+local work = require "mapgrad.solver.work"
 
-local record = {}
+local methods = {}
+local Record = { __name = "mapgrad.record", __index = methods }
 
 local types = { number = true, string = true, boolean = true }
 
 -- What JSON lacks becomes null.
-local function clean(value)
+local function clean(name, value)
   if not types[type(value)] then
-    error(("record: expected numbers, texts and booleans, got a %s"):format(type(value)), 0)
+    check.fail("MG-TYPE", "record: %s: expected a number, text or boolean, got a %s", name, check.type_of(value))
   end
   if value ~= value or value == math.huge or value == -math.huge then return core.json_null end
   return value
 end
 
---- One line of JSON: the fields of a flat table, by name.
--- @tparam table row name -> number, text or boolean; NaN and infinities become null
-function record.line(row)
+local function line_of(row)
   local fields = {}
   for name, value in pairs(row) do
-    if type(name) ~= "string" then error("record: expected named fields", 0) end
-    fields[name] = clean(value)
+    if type(name) ~= "string" then
+      check.fail("MG-TYPE", "record: expected named fields, got the key %s", tostring(name))
+    end
+    fields[name] = clean(name, value)
   end
   return core.json_encode(fields, 0)
 end
 
---- Starts metrics.jsonl anew.
--- @tparam string folder must exist
--- @treturn function record(row): appends a line, written at once
--- @treturn function close(); or nil, message instead of both
-function record.open(folder)
-  local file, message = io.open(folder .. "/metrics.jsonl", "w")
-  if not file then return nil, message end
-  local function write(row)
-    assert(file:write(record.line(row), "\n"))
-    assert(file:flush())
+-- ------------------------------------------------------------------ what the run has used
+
+--- Solver calls of the training so far, also before it was cut: those of layers and losses; evaluations do not count.
+function methods:solves()
+  return self.base.solves + work.solves - self.start.solves
+end
+
+--- Seconds since the run began, without the time that it was cut.
+function methods:seconds()
+  return self.base.seconds + core.clock() - self.start.seconds
+end
+
+local function is_spent(self)
+  local most = self.config.budget and self.config.budget.solver_calls
+  return most ~= nil and self:solves() >= most
+end
+
+-- ------------------------------------------------------------------ lines
+
+Record.__call = function(self, row)
+  if type(row) ~= "table" then
+    check.fail("MG-TYPE", "record: expected a table of named numbers, got a %s", check.type_of(row))
   end
-  return write, function() file:close() end
+  local complete = { solves = self:solves() }
+  for name, value in pairs(row) do complete[name] = value end
+  local text = line_of(complete)
+  assert(self.metrics:write(text, "\n"))
+  assert(self.metrics:flush())
+  assert(self.times:write(line_of { seconds = self:seconds() }, "\n"))
+  assert(self.times:flush())
+  self.lines = self.lines + 1
+  self.beat(core.clock())
+end
+
+--- The path of a file in the run's folder.
+-- @param name  such as "maps.png"
+function methods:file(name)
+  return self.folder .. "/" .. check.value("record:file", name, check.text())
+end
+
+local function open_lines(path, mode)
+  local file, message = io.open(path, mode)
+  if not file then check.fail("MG-FILE", "record: %s", message) end
+  return file
+end
+
+local NAMES = { "metrics", "times" }
+
+-- A run that goes on keeps its old lines aside until its checkpoint says how many of them count.
+local function open_files(self)
+  local can_resume = require("lfs").attributes(self.folder .. "/checkpoint.safetensors", "mode") ~= nil
+  for _, name in ipairs(NAMES) do
+    local path = ("%s/%s.jsonl"):format(self.folder, name)
+    local before = path .. ".before"
+    local has_before = require("lfs").attributes(before, "mode") ~= nil
+    if can_resume and not has_before then os.rename(path, before) end
+    if has_before and not can_resume then os.remove(before) end
+    self[name] = open_lines(path, "wb")
+  end
+end
+
+-- The first `count` of the old lines in place of what was written since the start.
+local function restore_lines(self, count)
+  for _, name in ipairs(NAMES) do
+    local path = ("%s/%s.jsonl"):format(self.folder, name)
+    local kept, file = {}, open_lines(path .. ".before", "rb")
+    for line in file:lines() do
+      if #kept == count then break end
+      kept[#kept + 1] = line .. "\n"
+    end
+    file:close()
+    if #kept < count then
+      check.fail("MG-FILE", "%s: has %d lines, expected the %d that its checkpoint counts", path, #kept, count)
+    end
+    self[name]:close()
+    local ok, message = core.file_write(path, table.concat(kept))
+    if not ok then check.fail("MG-FILE", "record: %s", message) end
+    self[name] = open_lines(path, "ab")
+    os.remove(path .. ".before")
+  end
+  self.lines = count
+end
+
+-- ------------------------------------------------------------------ checkpoints
+
+-- The record as a part of a checkpoint: loading it drops the lines that were written after it was made.
+local function part_of(self)
+  local part = {}
+  function part.state()
+    return { lines = self.lines, epoch = self.done, solves = self:solves(), seconds = self:seconds() }
+  end
+  function part.load_state(_, state)
+    restore_lines(self, state.lines)
+    self.done = state.epoch
+    self.base = { solves = state.solves, seconds = state.seconds }
+    self.start = { solves = work.solves, seconds = core.clock(), work = work.seconds }
+  end
+  return part
+end
+
+local function parts_with_record(self, parts)
+  local all = { record = part_of(self) }
+  for name, part in pairs(parts) do
+    if name == "record" then check.fail("MG-NAME", "record:epochs: a part cannot be named 'record'") end
+    all[name] = part
+  end
+  return all
+end
+
+local function save(self)
+  local ok, message = checkpoint.save(self.folder .. "/checkpoint.safetensors", self.parts)
+  if not ok then check.fail("MG-FILE", "record: %s", message) end
+  self.saved = core.clock()
+end
+
+local function resume(self)
+  local values, message, reason = checkpoint.resume(self.folder .. "/checkpoint.safetensors", self.parts)
+  if not values and reason ~= "missing" then check.fail("MG-FILE", "record: %s", message) end
+end
+
+local function stop_reason(self, now)
+  if core.stop_asked() then return "asked to stop by a signal" end
+  if self.limits.ends_at and now >= self.limits.ends_at then return "the time limit is reached" end
+end
+
+-- A moment at which the run may be left: saves when it is time, ends when that is asked for.
+local function moment(self, is_whole)
+  local now = core.clock()
+  self.beat(now)
+  local reason = stop_reason(self, now)
+  local may_save = self.parts and (is_whole or self.parts.loader)
+  if may_save and (reason or now - self.saved >= self.limits.save_every) then save(self) end
+  if reason and (may_save or is_whole or not self.parts) then check.fail("MG-STOPPED", "%s", reason) end
+end
+
+-- ------------------------------------------------------------------ epochs
+
+local function message_of(self)
+  local parts, seconds = {}, core.clock() - self.start.seconds
+  if self.value then parts[1] = ("loss %.4g"):format(self.value) end
+  if work.solves > self.start.solves then
+    local share = (work.seconds - self.start.work) / math.max(seconds, 1e-9)
+    parts[#parts + 1] = ("solver %.0f %%"):format(100 * share)
+  end
+  return table.concat(parts, "  ")
+end
+
+-- The bar counts solver calls under a budget, else steps, or epochs where no steps are counted.
+local function new_bar(self)
+  local limits, most = self.limits, self.config.budget and self.config.budget.solver_calls
+  local o = { quiet = limits.quiet, total = most, message = function() return message_of(self) end }
+  if limits.progress then o.file, o.terminal, o.columns = limits.progress, true, 120 end
+  local bar = progress.new(o)
+  bar.count = most and self:solves() or 0
+  return bar
+end
+
+local function tick(self, is_step)
+  local bar = self.bar
+  if not bar then return end
+  if self.config.budget then
+    bar:tick(math.max(self:solves() - bar.count, 0))
+  elseif is_step or self.steps == 0 then
+    bar:tick(1)
+  end
+  if is_step then self.steps = self.steps + 1 end
+end
+
+-- At the end of an epoch: how much there is to come.
+local function expect(self, left)
+  local bar = self.bar
+  if not self.config.budget then bar.total = bar.count + left * math.max(self.steps, 1) end
+  self.steps = 0
+end
+
+local function is_over(self, count)
+  if self.config.smoke then return self.done >= 1 end
+  if self.config.budget then return is_spent(self) end
+  return self.done >= count
+end
+
+--- The epochs of a training, as an iterator: for epoch in record:epochs(20, parts) do ... end.
+-- With a budget (`--budget solver_calls=n`) the count is not looked at: epochs go on until that many solver calls
+-- are made.
+-- @param count  number of epochs
+-- @param parts  what a checkpoint holds: name -> object with state and load_state or restore (model, optimizer,
+--   schedule, loader, ...); `values`, a table of numbers and texts of the script. nil: a run that is cut starts anew.
+--   One loop of a run may have parts
+-- @return function () -> epoch, from 1
+function methods:epochs(count, parts)
+  check.value("record:epochs: count", count, check.whole())
+  if parts ~= nil and (type(parts) ~= "table" or getmetatable(parts)) then
+    check.fail("MG-TYPE", "record:epochs: expected a table of parts, got a %s", check.type_of(parts))
+  elseif parts and self.parts then
+    check.fail("MG-ARGUMENT", "record:epochs: another loop of this run has parts already")
+  end
+  self.done, self.saved, self.steps = 0, core.clock(), 0
+  if parts then
+    self.parts = parts_with_record(self, parts)
+    resume(self)
+  end
+  self.bar = new_bar(self)
+  local epoch
+  return function()
+    if epoch then
+      self.done = epoch
+      tick(self, false)
+      expect(self, count - epoch)
+      moment(self, true)
+    end
+    if is_over(self, count) then
+      self.bar:finish()
+      self.bar = nil
+      return nil
+    end
+    epoch = self.done + 1
+    self.bar.label = self.config.budget and ("epoch %d"):format(epoch) or ("epoch %d/%d"):format(epoch, count)
+    return epoch
+  end
+end
+
+--- After each step of an epoch: counts it for the progress, and is a moment at which a run that is to end is saved,
+-- if `loader` is among its parts, so that it goes on in mid-epoch.
+-- @param value  loss of the step, to be shown, or nil
+-- @return true when the budget is spent: leave the epoch
+function methods:step(value)
+  self.value = value and (self.value and 0.9 * self.value + 0.1 * value or value)
+  tick(self, true)
+  moment(self, false)
+  return is_spent(self)
+end
+
+-- ------------------------------------------------------------------ making one
+
+local record = {}
+
+--- Opens the record of a run.
+-- @param folder              the run's
+-- @param config              its configuration
+-- @param limits.ends_at      when the clock says so the run is saved and ends; or nil
+-- @param limits.save_every   seconds between checkpoints
+-- @param limits.quiet        no progress
+-- @param limits.progress     where progress goes in place of stderr, or nil
+function record.open(folder, config, limits)
+  local self = setmetatable({
+    folder = folder, config = config, limits = limits, lines = 0, beat = store.heart(folder),
+    base = { solves = 0, seconds = 0 },
+    start = { solves = work.solves, seconds = core.clock(), work = work.seconds },
+  }, Record)
+  open_files(self)
+  return self
+end
+
+--- Closes the files of a record; what was written is on the disk then.
+-- @return true; or nil and a message
+function record.close(self)
+  for _, name in ipairs(NAMES) do
+    self[name]:close()
+    local ok, message = core.file_sync(("%s/%s.jsonl"):format(self.folder, name))
+    if not ok then return nil, message end
+  end
+  return true
 end
 
 return record

@@ -36,7 +36,7 @@ end
 -- <truth, z> there; the step is made smaller until it is.
 local function worst(s, theta, truth, o)
   local batch = theta:size(1)
-  local function solve(scores) return s:argmax(scores:reshape(o.shape), o.context):reshape(batch, -1) end
+  local function solve(scores) return s:argmax(scores:reshape(o.shape), o.context, true):reshape(batch, -1) end
   local z = solve(theta)
   local bounded = truth:abs():eq(math.huge):where(0, truth)
   local optima, best = values(theta, z), values(truth, solve(truth))

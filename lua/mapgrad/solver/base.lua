@@ -4,6 +4,7 @@ local compat = require "mapgrad.compat"
 local core = require "mapgrad.real"
 local show = require "mapgrad.show"
 local tensor = require "mapgrad.tensor"
+local work = require "mapgrad.solver.work"
 
 local methods = {}
 local Solver = { __name = "mapgrad.solver", __index = methods }
@@ -86,7 +87,8 @@ end
 
 -- ------------------------------------------------------------------ methods
 
-local function count(self, seconds, solves, repaired, entries)
+local function count(self, seconds, solves, repaired, entries, is_evaluation)
+  if not is_evaluation then work.solves, work.seconds = work.solves + solves, work.seconds + seconds end
   self.solves, self.seconds = self.solves + solves, self.seconds + seconds
   self.repaired, self.entries = self.repaired + repaired, self.entries + entries
 end
@@ -112,8 +114,8 @@ end
 --- z = argmax <theta + temperature * noise_s, z> for scores theta, whatever the solver's sense.
 -- @param theta    [batch..., shape], or [samples, batch..., shape] with options.per_sample
 -- @param context  see the solver's help
--- @param options  {noise=, draw=, temperature=, samples=, per_sample=, is_warm=}; is_warm: solves with the same draw
---   start from each other, by draw.warm
+-- @param options  {noise=, draw=, temperature=, samples=, per_sample=, is_warm=, is_evaluation=}; is_warm: solves with
+--   the same draw start from each other, by draw.warm; is_evaluation: not counted as work of a training
 -- @return z [samples, batch..., shape], not recorded
 function methods.perturbed_argmax(self, theta, context, options)
   local started, o = core.clock(), options
@@ -131,14 +133,16 @@ function methods.perturbed_argmax(self, theta, context, options)
     local y = self:perturbed(theta, o.noise, o.draw, o.temperature, samples, o.per_sample)
     z, solves, repaired = self:own_argmax(y, context, batch)
   end
-  count(self, core.clock() - started, solves, repaired, samples * batch * self.n)
+  count(self, core.clock() - started, solves, repaired, samples * batch * self.n, o.is_evaluation)
   return z
 end
 
 --- Solutions for scores, whatever the sense.
--- @param theta  [batch..., shape]
+-- @param theta          [batch..., shape]
+-- @param context        see the solver's help
+-- @param is_evaluation  true: not counted as work of a training
 -- @return z of the same shape, not recorded
-function methods.argmax(self, theta, context)
+function methods.argmax(self, theta, context, is_evaluation)
   local started = core.clock()
   theta = tensor.of(theta, self.name)
   local _, batch = self:batch_of(theta)
@@ -149,7 +153,7 @@ function methods.argmax(self, theta, context)
   else
     z, solves, repaired = self:own_argmax(theta, context)
   end
-  count(self, core.clock() - started, solves, repaired, batch * self.n)
+  count(self, core.clock() - started, solves, repaired, batch * self.n, is_evaluation)
   return z
 end
 
@@ -192,7 +196,7 @@ function methods.solve(self, x, context)
   self:expect_plan "solve"
   local z, solves, repaired, answers =
     core.solver_solve(self.plan, theta.handle, self:contexts(context, batch), true)
-  count(self, core.clock() - started, solves, repaired, batch * self.n)
+  count(self, core.clock() - started, solves, repaired, batch * self.n, true)
   if self.sense == "min" then
     for i = 1, batch do
       answers.objective[i], answers.bound[i] = -answers.objective[i], -answers.bound[i]
@@ -246,9 +250,9 @@ function methods.enumerate(self, context, most)
 end
 
 Solver.__call = function(self, x, context)
-  if self.sense ~= "min" then return self:argmax(x, context) end
+  if self.sense ~= "min" then return self:argmax(x, context, true) end
   local scores = as_scores(self, x)
-  local z = self:argmax(scores, context)
+  local z = self:argmax(scores, context, true)
   scores:free() -- as large as z: not left to the collector
   return z
 end

@@ -1,0 +1,94 @@
+--- `mapgrad work`: one run, of its folder.
+-- @module mapgrad.cli.work
+local failure = require "mapgrad.failure"
+
+local work = {
+  name = "work", summary = "do the run of a folder (`run` starts these)",
+  examples = {
+    { "mapgrad work build/results/five/imle-s1-0f1e2d3c", "go on with it, or start it" },
+  },
+}
+
+function work.declare(parser)
+  parser:argument("folder", "of a run: with config.json and experiment.lua")
+  parser:option("--threads", "threads (all processors)"):argname "<N>":convert(tonumber)
+  parser:option("--time-limit", "save the run and end after so long, such as 90, 30m, 3h50m"):argname "<time>"
+  parser:option("--save-every", "seconds between checkpoints (30)"):argname "<s>":convert(tonumber)
+  parser:flag("--parent", "end with the process that started this one; progress goes to a file")
+  parser:flag("--double", "compute in double precision")
+  parser:flag("-q --quiet", "no progress")
+end
+
+--- Seconds of a text such as 90, 30m, 3h50m, 1h2m3s; nil if it is none.
+function work.seconds(text)
+  if tonumber(text) then return tonumber(text) > 0 and tonumber(text) or nil end
+  local sum, rest = 0, text
+  for _, unit in ipairs { { "d", 86400 }, { "h", 3600 }, { "m", 60 }, { "s", 1 } } do
+    local count, after = rest:match("^([%d.]+)" .. unit[1] .. "(.*)$")
+    if count and tonumber(count) then sum, rest = sum + tonumber(count) * unit[2], after end
+  end
+  return rest == "" and sum > 0 and sum or nil
+end
+
+-- A file-like object whose last line stands in a file.
+local function progress_file(path)
+  return {
+    write = function(_, ...)
+      local text = table.concat { ... }:gsub("[\r\n]", ""):gsub("%s+$", "")
+      local file = io.open(path, "wb")
+      if file then
+        file:write(text, "\n")
+        file:close()
+      end
+    end,
+  }
+end
+
+--- Shows what ended a run, at least the file it is in (a tail call leaves no line).
+function work.explain(caught, path)
+  require("mapgrad.progress").break_line()
+  io.stdout:flush()
+  if failure.is_interrupt(caught) then
+    io.stderr:write "interrupted\n"
+  elseif caught.code == "MG-STOPPED" then
+    io.stderr:write("stopped: ", caught.message, "; the same command goes on with it\n")
+  else
+    caught.place = caught.place or path
+    io.stderr:write(failure.text(caught), "\n")
+  end
+end
+
+--- The exit code for a state that experiment.work returned.
+function work.code_of(state, caught, codes)
+  if state == "finished" then return codes.ok end
+  if state == "running" then return codes.again end
+  if state == "cut" then return failure.is_interrupt(caught) and codes.interrupted or codes.again end
+  return codes.failed
+end
+
+function work.run(arguments, _, cli)
+  local core, codes = require "mapgrad.real", cli.codes
+  if arguments.parent then core.process_follow() end
+  core.stop_signals()
+  local mg = require "mapgrad"
+  if arguments.threads then mg.threads(arguments.threads) end
+  local limit = arguments.time_limit and work.seconds(arguments.time_limit)
+  if arguments.time_limit and not limit then
+    return cli.usage_error(("--time-limit expects a time such as 90, 30m or 3h50m, got '%s'"):format(
+      arguments.time_limit), "work")
+  end
+  local folder = arguments.folder:gsub("(.)/+$", "%1")
+  local state, caught = require("mapgrad.experiment.work").run(folder, {
+    command = "mapgrad work " .. folder, ends_at = limit and core.clock() + limit, save_every = arguments.save_every,
+    quiet = arguments.quiet, tee = not arguments.parent,
+    progress = arguments.parent and progress_file(folder .. "/progress") or nil,
+  })
+  if state == "running" then
+    io.stderr:write(("%s: another process is at this run\n"):format(folder))
+  elseif caught then
+    work.explain(caught, folder .. "/experiment.lua")
+  end
+  return work.code_of(state, caught, codes)
+end
+
+return work

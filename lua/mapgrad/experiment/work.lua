@@ -1,0 +1,163 @@
+--- Doing one run: from its configuration to its end, in this process.
+-- @module mapgrad.experiment.work
+local check = require "mapgrad.check"
+local compat = require "mapgrad.compat"
+local core = require "mapgrad.real"
+local experiment = require "mapgrad.experiment"
+local failure = require "mapgrad.failure"
+local json = require "mapgrad.data.json"
+local loader = require "mapgrad.data.loader"
+local random = require "mapgrad.random"
+local record = require "mapgrad.experiment.record"
+local source = require "mapgrad.experiment.source"
+local store = require "mapgrad.experiment.store"
+local used = require "mapgrad.solver.work"
+
+local work = {}
+
+local META = 1 -- version of meta.json
+
+local function now() return os.date "!%Y-%m-%dT%H:%M:%SZ" end
+
+-- Model name of the processor, as Linux tells it.
+local function processor()
+  local file = io.open "/proc/cpuinfo"
+  if not file then return "unknown" end
+  local text = file:read "*a"
+  file:close()
+  return text:match "model name%s*:%s*([^\n]*)" or text:match "Model%s*:%s*([^\n]*)" or "unknown"
+end
+
+-- What is noted when a run starts.
+local function first_meta(folder, before, command)
+  local info, _, host = core.info(), core.process_self()
+  local text = assert(source.read(folder .. "/experiment.lua"))
+  return {
+    version = META, state = "running", command = command, code = core.text_hash(text), mapgrad = info.version,
+    build = info.build, interpreter = compat.name, real = info.real_bytes == 8 and "double" or "float", host = host,
+    processor = processor(), cores = core.processors(), threads = core.threads(), started = before.started or now(),
+    starts = (before.starts or 0) + 1,
+  }
+end
+
+-- print and io.write also write to a file, while f runs.
+local function teed(path, f, ...)
+  local file, message = io.open(path, "ab")
+  if not file then return false, failure.new(message) end
+  local own_print, own_write = print, io.write
+  _G.print = function(...)
+    local words = compat.pack(...)
+    for i = 1, words.n do words[i] = tostring(words[i]) end
+    file:write(table.concat(words, "\t", 1, words.n), "\n")
+    own_print(...)
+  end
+  io.write = function(...)
+    if io.output() == io.stdout then file:write(...) end
+    return own_write(...)
+  end
+  local results = compat.pack(failure.catch(f, ...))
+  _G.print, io.write = own_print, own_write
+  file:close()
+  return compat.unpack(results, 1, results.n)
+end
+
+--- The experiment in a text.
+-- @param text  of the file
+-- @param path  its name, for messages
+-- @return the experiment; or nil and a table as of failure.catch
+function work.load(text, path)
+  local chunk, message = source.compile(text, path)
+  if not chunk then return nil, failure.new(message) end
+  local ok, value = failure.catch(chunk, path)
+  if not ok then return nil, value end
+  if not experiment.is(value) then
+    message = ("%s returns no experiment; it should end in: return mg.experiment { ... }"):format(path)
+    return nil, failure.new(message)
+  end
+  return value
+end
+
+-- The options as the run sees them.
+local function options_of(config, folder, o)
+  local flat = { seed = config.seed, threads = core.threads(), out = folder, quiet = o.quiet or false,
+    variant = config.variant }
+  for name, value in pairs(config.options) do flat[name] = value end
+  return experiment.nested(flat)
+end
+
+local function run_it(subject, config, folder, rec, o)
+  local options, make = options_of(config, folder, o), config.variant and subject:variant(config.variant)
+  if config.variant and not make then check.fail("MG-NAME", "the file has no variant '%s'", config.variant) end
+  local variant
+  if make then variant = make(options) end
+  subject.run(variant, rec, options)
+end
+
+-- The state that a run ends in.
+local function state_after(ok, caught)
+  if ok then return "finished" end
+  if caught.code == "MG-STOPPED" or failure.is_interrupt(caught) then return "cut" end
+  return "failed"
+end
+
+-- Runs with the claim held.
+local function perform(folder, config, subject, o)
+  local before = store.meta(folder)
+  local meta = first_meta(folder, before, o.command)
+  local ok, message = store.write_meta(folder, meta)
+  if not ok then return nil, failure.new(message) end
+  random.seed(config.seed)
+  loader.limit(config.limit)
+  local opened, rec = failure.catch(record.open, folder, config, {
+    ends_at = o.ends_at, save_every = o.save_every or 30, quiet = o.quiet, progress = o.progress,
+  })
+  if not opened then return nil, rec end
+  local caught
+  if o.tee then
+    ok, caught = teed(folder .. "/log.txt", run_it, subject, config, folder, rec, o)
+  else
+    ok, caught = failure.catch(run_it, subject, config, folder, rec, o)
+  end
+  require("mapgrad.progress").break_line()
+  loader.limit(nil)
+  local closed, reason = record.close(rec)
+  if ok and not closed then ok, caught = false, failure.new(reason) end
+  meta.state, meta.ended = state_after(ok, caught), now()
+  meta.seconds, meta.solves, meta.solver_seconds = rec:seconds(), rec:solves(), used.seconds
+  meta.message = not ok and caught.message or nil
+  if meta.state == "finished" then os.remove(folder .. "/checkpoint.safetensors") end
+  ok, message = store.write_meta(folder, meta)
+  if not ok then return nil, failure.new(message) end
+  return meta.state, caught
+end
+
+--- Does the run of a folder, unless another process is at it.
+-- @param folder       of a run, with config.json and experiment.lua
+-- @param o.subject    its experiment, if it is loaded already
+-- @param o.command    text, for meta.json
+-- @param o.ends_at    the clock at which it is saved and ends; or nil
+-- @param o.save_every seconds between checkpoints (default 30)
+-- @param o.tee        also write what it prints to log.txt
+-- @param o.quiet, o.progress  see experiment.record
+-- @return "finished", "failed", "cut" (to go on later) or "running" (by another process), and what was caught; or nil
+--   and what was caught, when the outside world failed
+function work.run(folder, o)
+  local config, message = json.read(folder .. "/config.json")
+  if not config then return nil, failure.new(message) end
+  local subject, caught = o.subject, nil
+  if not subject then
+    local text, reason = source.read(folder .. "/experiment.lua")
+    if not text then return nil, failure.new(reason) end
+    subject, caught = work.load(text, config.file)
+    if not subject then return nil, caught end
+  end
+  local mine, problem = store.claim(folder)
+  if mine == nil then return nil, failure.new(problem) end
+  if not mine then return "running" end
+  local state
+  state, caught = perform(folder, config, subject, o)
+  store.release(folder)
+  return state, caught
+end
+
+return work
