@@ -29,21 +29,17 @@ local function run(_, record, o)
   local adam = optim.adam(net:parameters(), { rate = o.rate })
   local batches = train:loader { size = o.batch, shuffle = true, drop_last = true }
   local schedule = optim.schedule.cosine(adam, { count = o.epochs * batches:count() })
-  local sum = { loss = 0, count = 0 }
   print(("%s: %d images to learn from, %d unseen; %d parameters"):format(o.data, train:count(), test:count(),
     net:count()))
-  for epoch in record:epochs(o.epochs, { model = net, optimizer = adam, schedule = schedule, loader = batches,
-    values = sum }) do
+  local parts = { model = net, optimizer = adam, schedule = schedule, loader = batches }
+  for epoch in record:epochs(o.epochs, parts) do
     for batch, number in batches:batches() do
       schedule:at((epoch - 1) * batches:count() + number)
-      local value = adam:step(function() return loss.cross_entropy(net(batch.image), batch.class) end)
-      sum.loss, sum.count = sum.loss + value, sum.count + 1
-      record:step(value)
+      record:step(adam:step(function() return loss.cross_entropy(net(batch.image), batch.class) end))
     end
-    local mean, share = sum.loss / sum.count, accuracy(net, test)
+    local mean, share = record:mean(), accuracy(net, test)
     print(("epoch %2d  loss %.4f  unseen images right: %.2f %%"):format(epoch, mean, 100 * share))
     record { epoch = epoch, loss = mean, accuracy = share }
-    sum.loss, sum.count = 0, 0
   end
 end
 

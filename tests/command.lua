@@ -93,6 +93,12 @@ function command.interrupt(arguments)
   return result
 end
 
+--- Runs `mapgrad` and kills it, with SIGKILL, after some seconds; it may have ended by then.
+function command.kill(arguments, seconds)
+  return run(("{ %s %s & pid=$!; sleep %.3f; kill -9 $pid; wait $pid; }"):format(start("", script), words(arguments),
+    seconds))
+end
+
 --- Runs a Lua text; environment is a text such as "PATH=".
 function command.lua(text, environment)
   local folder = command.folder()

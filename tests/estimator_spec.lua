@@ -783,6 +783,13 @@ describe("targets", function()
     end
   end)
 
+  it("keep them without theta and with an adaptive step too", function()
+    local layer = estimator.aimle { solver = solver.top_k { n = 3, k = 1 }, noise = "none",
+      target = target.adaptive { alpha = 0 } }
+    local g = gradient(layer, tensor { { 1, 2, -math.huge } }, tensor { { { 1, 2, -3 } } })
+    assert.equal(0, g[1][3])
+  end)
+
   it("refuse what makes no sense", function()
     assert.has_error_matching(function() target.fixed {} end, "estimator_spec.*option 'lambda' is missing")
     assert.has_error_matching(function() target.fixed { lambda = -1 } end, "expected a number from 0, got %-1")
@@ -827,6 +834,19 @@ describe("a layer", function()
       assert.is_false(z.id)
       if mode == "map" then assert.is_true(z[1]:equals(s(x:detach()))) end
       assert.is_true(layer:map(x)[1]:equals(s(x:detach())))
+    end
+  end)
+
+  it("has no margin at evaluation, whatever it answers", function()
+    local s, x = solver.top_k { n = 4, k = 2 }, tensor { { 4, 3, 2, 1 } }
+    for _, mode in ipairs { "map", "mean", "samples" } do
+      for _, kind in ipairs { "informed", "noise" } do
+        local layer = estimator.straight_through { solver = s, margin = 100, margin_kind = kind, evaluation = mode }
+        assert.same({ 1, 1, 0, 0 }, layer:evaluate(x):to_list())
+        if kind == "informed" then
+          assert.same({ 0, 0, 1, 1 }, layer(x, { label = tensor { { 1, 1, 0, 0 } } }):to_list())
+        end
+      end
     end
   end)
 

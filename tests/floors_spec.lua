@@ -57,7 +57,7 @@ local lua_floors = {
   { "init", { "autograd" } }, -- loads every other part when it is first used
   { "help", { "init", "inspect" } },
   { "repl", { "init", "failure", "help", "inspect", "random", "progress" } },
-  { "cli", { "init", "experiment", "failure", "help", "plot", "progress", "random", "repl" } },
+  { "cli", { "init", "data", "experiment", "failure", "help", "plot", "progress", "random", "repl", "statistics" } },
 }
 
 -- What else lua/mapgrad may require.

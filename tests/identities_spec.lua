@@ -317,12 +317,12 @@ describe("the perturbed optimizer", function()
       local along, expected = dot(p, U), {}
       for i = 1, 4 do expected[i] = p[i] * (U[i] - along) / T end
       for _, case in ipairs { { 1, "none" }, { 1, "unperturbed" }, { 2, "loo" }, { 5, "loo" }, { 3, "unperturbed" },
-        { 2, "none" } } do
+        { 2, "none" }, { 4, "loo", true }, { 2, nil, true } } do
         random.seed(72)
-        local layer = estimator.perturbed { solver = solver.one_hot { n = 4 }, noise = noise.gumbel(), temperature = T,
-          samples = case[1], baseline = case[2] }
+        local layer = estimator.perturbed { solver = solver.one_hot { n = 4 }, temperature = T, samples = case[1],
+          baseline = case[2], noise = noise.gumbel { antithetic = case[3] } }
         local g, z = gradient(layer, rows_of(THETA, n), rows_of(U, n):unsqueeze(1))
-        assert_means(expected, g, ("%d samples, %s"):format(case[1], case[2]))
+        assert_means(expected, g, ("%d samples, %s"):format(case[1], tostring(case[2])))
         assert_means(p, z[1], "mean solution")
       end
     end)

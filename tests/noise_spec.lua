@@ -18,6 +18,7 @@ local EXAMPLES = {
   sum_of_gamma = {
     { k = 1 }, { k = 5 }, { k = 2.5, tau = 3, terms = 4 }, { k = 0.5, terms = 20 }, { k = 10, tau = 10 },
     { k = 5, inverse_scale = true }, { k = 5, location = 1, scale = 2 }, { k = 10, tabled = true },
+    { k = 20, terms = 500 }, { k = 6, terms = 100, inverse_scale = true },
     { k = 1.5, tau = 2, terms = 30, tabled = true }, { k = 4, inverse_scale = true, tabled = true, scale = 2 },
   },
 }

@@ -1,6 +1,7 @@
 -- The code of the READMEs runs as it stands, on less data.
 local compat = require "mapgrad.compat"
 local experiment = require "mapgrad.experiment"
+local store = require "mapgrad.experiment.store"
 local command = require "tests.command"
 
 -- What makes long examples short: plain texts and what stands in their place.
@@ -35,11 +36,15 @@ for _, path in ipairs { "README.md", "experiments/README.md" } do
         end
         -- blocks go on from each other's `mg`
         local scope = setmetatable({ mg = require "mapgrad", print = function() end }, { __index = _G })
-        local result = assert(compat.load(code, "=" .. path, scope))()
-        if experiment.is(result) then
-          local rows = {}
-          result.run(assert(result:settings {}), function(row) rows[#rows + 1] = row end)
-          assert.is_true(#rows > 0)
+        if not experiment.is(assert(compat.load(code, "=" .. path, scope))()) then return end
+        local folder = command.folder()
+        local result = command.mapgrad { "run", command.write(folder .. "/exp.lua", code), "--out", folder .. "/runs" }
+        assert.equal(0, result.code, result.err)
+        local runs = assert(store.runs(folder .. "/runs"))
+        command.remove(folder)
+        for _, run in ipairs(runs) do
+          assert.equal("finished", run.state)
+          assert.is_true(#run.rows > 0)
         end
       end)
     end

@@ -144,6 +144,23 @@ describe("the score function with noise", function()
     end
   end
 
+  for _, case in ipairs { { 2, "ema" }, { 4, "loo" }, { 5, "ema" } } do
+    local samples, baseline = case[1], case[2]
+    it(("is unbiased with %d antithetic samples"):format(samples), function()
+      -- n = 20,000 instances; tolerance 4.5 standard errors
+      random.seed(53)
+      local n = 20000
+      local layer = estimator.score_function { solver = solver.one_hot { n = 2 }, temperature = T, samples = samples,
+        noise = noise.normal { antithetic = true } }
+      assert.equal(baseline, layer.options.baseline)
+      local g = gradient(layer, tensor.zeros(n, 2) + tensor { x1, x2 }, function(z)
+        return (z * tensor { l1, l2 }):sum(-1)
+      end) * n
+      local slope = (l1 - l2) * LAWS.normal((x1 - x2) / T) / T
+      assert(math.abs(g:mean(1):get(1) - slope) < 4.5 * g:std(1):get(1) / math.sqrt(n) + 1e-4)
+    end)
+  end
+
   it("is (l - b) times the noise's score over T, sample by sample", function()
     random.seed(54)
     local s, b, x = solver.top_k { n = 5, k = 2 }, tensor.normal(5), tensor.normal(3, 5)
@@ -159,6 +176,16 @@ describe("the score function with noise", function()
     local scores = (1 - (-epsilon):exp()) * (1 / T)
     near(((losses - others):unsqueeze(3) * scores):mean(1) * (1 / 3), g, EXACT)
     near(losses:mean(), l, EXACT)
+  end)
+
+  it("trains with a margin, as other layers do", function()
+    local s, seen = solver.top_k { n = 4, k = 2 }, nil
+    local layer = estimator.score_function { solver = s, margin = 100, temperature = 0.01 }
+    layer:loss(tensor { { 4, 3, 2, 1 } }, function(z)
+      seen = z:to_list()
+      return z:sum(-1)
+    end, { label = tensor { { 1, 1, 0, 0 } } })
+    assert.same({ 0, 0, 1, 1 }, seen)
   end)
 
   it("lets the gradient of parameters in the loss through", function()
@@ -186,6 +213,9 @@ describe("the score function with noise", function()
     local s = solver.one_hot { n = 3 }
     assert_fails("score_function_spec.lua:", "'loo' needs 2 samples",
       function() estimator.score_function { solver = s, baseline = "loo" } end)
+    assert_fails("MG-OPTION", "needs an even number of samples of antithetic noise, 4 and more, got 2",
+      estimator.score_function, { solver = s, baseline = "loo", samples = 2,
+        noise = noise.normal { antithetic = true } })
     assert_fails("MG-", "score", estimator.score_function, { solver = s, noise = noise.sum_of_gamma { k = 2 } })
     local layer = estimator.score_function { solver = s }
     assert_fails("MG-ARGUMENT", "use layer:loss", function() layer(tensor.zeros(3):watch()):sum():backward() end)

@@ -217,6 +217,13 @@ describe("loss values", function()
     end) }, { filled("pool_listwise", { temperature = 2 }) }, slack * 10)
   end)
 
+  it("a pool knows which of its solutions is the best one, also of integers", function()
+    local f = loss.pool_pairwise { solver = solver.ranking { n = 3 }, margin = 5, solve_ratio = 0 }
+    f(tensor { { 1, 2, 3 } }, tensor { { 1, 2, 3 } })
+    -- known: ranks 3 2 1 and now the best, 1 2 3: max(0, 5 + <-x, (3, 2, 1) - (1, 2, 3)>)
+    near({ 1 }, { f(tensor { { 3, 2, 1 } }, tensor { { 3, 2, 1 } }):item() }, slack)
+  end)
+
   it("a pool grows by solutions of theta with the probability solve_ratio", function()
     random.seed(24)
     local before = items.solves
@@ -271,7 +278,7 @@ describe("loss.fenchel_young", function()
     end
   end)
 
-  it("leaves forbidden entries alone", function()
+  it("leaves forbidden entries alone, and refuses labels and solutions that have them", function()
     local s = solver.define { name = "pick", n = 3, solve = function(x, z)
       local best = 1
       for i = 2, 3 do
@@ -284,6 +291,18 @@ describe("loss.fenchel_young", function()
     assert(l:item() == l:item() and l:item() < math.huge)
     l:backward()
     assert.equal(0, x.grad:get(1, 2))
+    local truth, forbidden = tensor { { 3, -math.huge, 0 } }, "an entry that is forbidden"
+    near({ 5 }, { loss.spo_plus { solver = s }(x, truth):item() }, 1e-6) -- <2 theta - truth, (0, 0, 1) - (1, 0, 0)>
+    near({ -1.25 }, { loss.perturbation_gradient { solver = s, step = 2 }(x, truth):item() }, 1e-6)
+    for _, name in ipairs { "perceptron", "hinge", "fenchel_young" } do
+      assert_fails("MG-ARGUMENT", forbidden, loss[name] { solver = s }, x, tensor { { 0, 1, 0 } })
+    end
+    local through = loss.regret { layer = estimator.blackbox { solver = s, lambda = 1 } }
+    assert_fails("MG-ARGUMENT", forbidden, through, tensor { { 1, 5, 2 } }, truth)
+    local pool = loss.contrastive_map { solver = s }
+    pool(x, tensor { { 3, 4, 0 } } * tensor { { 1, 0, 1 } })
+    pool(tensor { { 1, 5, 2 } }, tensor { { 3, 4, 0 } })
+    assert_fails("MG-ARGUMENT", "share one feasible set", pool, x, truth)
   end)
 end)
 

@@ -62,22 +62,15 @@ static void draw_words(const random_place *place, int64_t first, int groups, uin
   philox_lanes(place, (uint64_t)first * LANES, groups, &to);
 }
 
-/* out [2 n] = eight of a, eight of b, eight of a, ...; n is a multiple of 8 */
-static void interleave(const mg_real *a, const mg_real *b, int n, mg_real *out) {
-  for (int i = 0; i < n; i += LANES) {
-    memcpy(out + 2 * i, a + i, LANES * sizeof *out);
-    memcpy(out + 2 * i + LANES, b + i, LANES * sizeof *out);
-  }
-}
-
 static void fill_normal(const random_place *place, int64_t first, int groups, mg_real *out) {
   word_pairs words;
-  mg_real a[PAIRS], b[PAIRS];
+  mg_real radius[PAIRS];
   int n = groups * WORDS / 2;
   draw_pairs(place, first, groups, &words);
-  for (int i = 0; i < n; i++) a[i] = square_radius_of(words.words[0][i]);
-  for (int i = 0; i < n; i++) turn_by(a[i], words.words[1][i], &a[i], &b[i]);
-  interleave(a, b, n, out);
+  for (int i = 0; i < n; i++) radius[i] = radius_of(words.words[0][i]);
+  for (int i = 0; i < n; i += LANES)
+    for (int l = i; l < i + LANES; l++)
+      turn_by(radius[l], words.words[1][l], &out[i + l], &out[i + l + LANES]);
   if (place->flip) negate(out, 2 * n);
 }
 

@@ -19,34 +19,63 @@ typedef struct lanes_out {
 
 #ifdef __AVX2__ /* compilers find no way from 64-bit products in a loop to the one instruction */
 
-/* Blocks of `groups` groups of lanes, 1 or 2, keys as for philox_lanes. Items 2 g and 2 g + 1 have the words
- * of the even and the odd lanes of group g in the low halves of 64 bits. */
-INLINED void philox_items(const __m256i keys[20], const random_place *place, uint64_t block,
-                          int groups, uint32_t *out, const lanes_out *to) {
+/* What the rounds add: keys[k] is that of w[k % 2 * 2], and as the counters of a place differ in their first
+ * word only, half of the first two rounds is the same for all of them and stands in the first five. */
+typedef struct philox_keys {
+  __m256i keys[20];
+} philox_keys;
+
+INLINED __m256i philox_high(__m256i x) { return _mm256_srli_epi64(x, 32); }
+
+INLINED void philox_prepare(const random_place *place, uint32_t counter, philox_keys *s) {
+  uint32_t keys[20];
+  for (uint32_t round = 0; round < 10; round++) {
+    keys[2 * round] = place->key[0] + round * 0x9E3779B9u;
+    keys[2 * round + 1] = place->key[1] + round * 0xBB67AE85u;
+  }
+  uint64_t y = (uint64_t)0xCD9E8D57u * place->sample;
+  uint64_t x = (uint64_t)0xD2511F53u * ((uint32_t)(y >> 32) ^ counter ^ keys[0]);
+  keys[1] ^= place->instance;
+  keys[2] ^= (uint32_t)y;
+  keys[3] ^= (uint32_t)(x >> 32);
+  keys[5] ^= (uint32_t)x;
+  for (int k = 0; k < 20; k++) s->keys[k] = _mm256_set1_epi64x(keys[k]);
+}
+
+/* The rounds of 64-bit lanes: w[0] holds the first counters, the words come in the low halves. */
+INLINED void philox_rounds(const philox_keys *s, int items, __m256i w[4][4]) {
   const __m256i p = _mm256_set1_epi64x(0xD2511F53), q = _mm256_set1_epi64x(0xCD9E8D57);
-  const __m256i even = _mm256_set_epi64x(6, 4, 2, 0), uneven = _mm256_set_epi64x(7, 5, 3, 1);
-  __m256i w[4][4];
-  for (int g = 0; g < groups; g++) {
-    uint64_t first = block + LANES * (uint64_t)g;
-    __m256i low = _mm256_set1_epi64x((int64_t)(first & 0xFFFFFFFFu));
-    w[0][2 * g] = _mm256_add_epi64(low, even);
-    w[0][2 * g + 1] = _mm256_add_epi64(low, uneven);
-    w[1][2 * g] = w[1][2 * g + 1] = _mm256_set1_epi64x((int64_t)(first >> 32));
+  const __m256i *keys = s->keys, zero = _mm256_setzero_si256();
+  for (int i = 0; i < items; i++) {
+    __m256i x = _mm256_mul_epu32(w[0][i], p);
+    __m256i y = _mm256_mul_epu32(_mm256_xor_si256(philox_high(x), keys[1]), q);
+    w[0][i] = _mm256_xor_si256(philox_high(y), keys[2]);
+    w[1][i] = y;
+    w[2][i] = _mm256_xor_si256(x, keys[3]);
+    w[3][i] = zero;
   }
-  for (int i = 0; i < 2 * groups; i++) {
-    w[2][i] = _mm256_set1_epi64x(place->sample);
-    w[3][i] = _mm256_set1_epi64x(place->instance);
-  }
-  for (int round = 0; round < 10; round++)
-    for (int i = 0; i < 2 * groups; i++) {
+  for (int round = 2; round < 10; round++)
+    for (int i = 0; i < items; i++) {
       __m256i x = _mm256_mul_epu32(w[0][i], p), y = _mm256_mul_epu32(w[2][i], q);
-      w[0][i] = _mm256_xor_si256(_mm256_srli_epi64(y, 32),
-                                 _mm256_xor_si256(w[1][i], keys[2 * round]));
-      w[2][i] = _mm256_xor_si256(_mm256_srli_epi64(x, 32),
-                                 _mm256_xor_si256(w[3][i], keys[2 * round + 1]));
+      w[0][i] = _mm256_xor_si256(philox_high(y), _mm256_xor_si256(w[1][i], keys[2 * round]));
+      w[2][i] = _mm256_xor_si256(philox_high(x), _mm256_xor_si256(w[3][i], keys[2 * round + 1]));
       w[1][i] = y;
       w[3][i] = x;
     }
+}
+
+/* Blocks of `groups` groups of lanes, 1 or 2. Items 2 g and 2 g + 1 have the words of the even and the odd
+ * lanes of group g in the low halves of 64 bits. */
+INLINED void philox_items(const philox_keys *keys, uint64_t block, int groups, uint32_t *out,
+                          const lanes_out *to) {
+  const __m256i even = _mm256_set_epi64x(6, 4, 2, 0), uneven = _mm256_set_epi64x(7, 5, 3, 1);
+  __m256i w[4][4];
+  for (int g = 0; g < groups; g++) {
+    __m256i low = _mm256_set1_epi64x((int64_t)((block + LANES * (uint64_t)g) & 0xFFFFFFFFu));
+    w[0][2 * g] = _mm256_add_epi64(low, even);
+    w[0][2 * g + 1] = _mm256_add_epi64(low, uneven);
+  }
+  philox_rounds(keys, 2 * groups, w);
   for (int g = 0; g < groups; g++)
     for (int k = 0; k < 4; k++) {
       __m256i odd = _mm256_slli_epi64(w[k][2 * g + 1], 32);
@@ -58,20 +87,17 @@ INLINED void philox_items(const __m256i keys[20], const random_place *place, uin
 #endif
 
 /* The blocks with counters (block, block >> 32, sample, instance) of a place, from `block` on, in groups
- * of 8; a group does not pass a multiple of 2^32. */
+ * of 8; they do not pass a multiple of 2^32. */
 INLINED void philox_lanes(const random_place *place, uint64_t block, int groups,
                           const lanes_out *to) {
 #ifdef __AVX2__
-  __m256i keys[20];
-  for (uint32_t round = 0; round < 10; round++) {
-    keys[2 * round] = _mm256_set1_epi64x(place->key[0] + round * 0x9E3779B9u);
-    keys[2 * round + 1] = _mm256_set1_epi64x(place->key[1] + round * 0xBB67AE85u);
-  }
+  philox_keys keys;
+  philox_prepare(place, (uint32_t)(block >> 32), &keys);
   int g = 0;
   for (; g + 2 <= groups; g += 2) /* two at a time keep the processor busy */
-    philox_items(keys, place, block + LANES * (uint64_t)g, 2, to->out + g * to->stride, to);
+    philox_items(&keys, block + LANES * (uint64_t)g, 2, to->out + g * to->stride, to);
   if (g < groups)
-    philox_items(keys, place, block + LANES * (uint64_t)g, 1, to->out + g * to->stride, to);
+    philox_items(&keys, block + LANES * (uint64_t)g, 1, to->out + g * to->stride, to);
 #else
   for (int i = 0; i < LANES * groups; i++, block++) {
     uint32_t words[4];
@@ -87,10 +113,12 @@ INLINED void philox_lanes(const random_place *place, uint64_t block, int groups,
 
 #ifdef MG_DOUBLE
 
-INLINED double square_radius_of(uint32_t word) { return -2 * log((word + 0.5) * 0x1p-32); }
+INLINED double exponential_of(uint32_t word) { return -log((word + 0.5) * 0x1p-32); }
 
-INLINED void turn_by(double square, uint32_t word, double *first, double *second) {
-  double radius = sqrt(square), angle = 6.283185307179586 * 0x1p-32 * word;
+INLINED double radius_of(uint32_t word) { return sqrt(2 * exponential_of(word)); }
+
+INLINED void turn_by(double radius, uint32_t word, double *first, double *second) {
+  double angle = 6.283185307179586 * 0x1p-32 * word;
   *first = radius * cos(angle);
   *second = radius * sin(angle);
 }
@@ -133,22 +161,31 @@ INLINED float exponential_of(uint32_t word) {
   return minus_log_of_parts(exponent, is_high ? high : low);
 }
 
-/* Of two independent normal numbers (Box, Muller 1958): the sum of their squares, -2 log u for u =
- * (m + 1/2) / 2^31, m the upper 31 bits of a word; 0 where u rounds to 1. */
-INLINED float square_radius_of(uint32_t word) {
-  return 2 * minus_log(((float)(int32_t)(word >> 1) + 0.5F) * 0x1p-31F);
+/* Two independent normal numbers as a point of the plane (Box, Muller 1958). Their distance from 0:
+ * sqrt(-2 log u), u = (m + 1/2) / 2^31, m the upper 31 bits of a word; 0 where u rounds to 1. */
+INLINED float radius_of(uint32_t word) {
+  const uint32_t root = 0x3F3504F3u;
+  uint32_t bits = float_bits((float)(int32_t)(word >> 1) + 0.5F) - (root + (31u << 23));
+  float k = (float)((int32_t)bits >> 23); /* u = 2^k (1 + f) */
+  float f = float_of_bits((bits & 0x7FFFFFu) + root) - 1, z = f * f;
+  /* -2 log(1 + f) / f to 1.7e-7 of its size, the best polynomial */
+  float a = fmaf(fmaf(-3.2445168049e-1F, z, -3.9800330522e-1F), z, -6.6670117890e-1F);
+  float b = fmaf(fmaf(2.0213778671e-1F, z, 3.4501666032e-1F), z, 4.9939817607e-1F);
+  a = fmaf(a, z, -1.9999998906F);
+  b = fmaf(b, z, 1.0000073026F);
+  return sqrtf(fmaf(k, -1.38629436F, fmaf(b, f, a) * f));
 }
 
-/* The two numbers: x in -pi/4..pi/4 from 30 bits of a word, whose first two turn it to a quarter of the
+/* The point: an angle x in -pi/4..pi/4 from 30 bits of a word, whose first two turn it to a quarter of the
  * circle. */
-INLINED void turn_by(float square, uint32_t word, float *first, float *second) {
-  float radius = float_of_bits(float_bits(sqrtf(square)) ^ (word & 0x80000000u));
+INLINED void turn_by(float radius, uint32_t word, float *first, float *second) {
   float x = (float)(int32_t)(word << 2 | 2) * (float)(1.57079632679489661923 * 0x1p-32);
+  radius = float_of_bits(float_bits(radius) ^ (word & 0x80000000u));
   float z = x * x;
   float s = fmaf(fmaf(-1.9515295891e-4F, z, 8.3321608736e-3F), z, -1.6666654611e-1F);
-  float c = fmaf(fmaf(2.443315711809948e-5F, z, -1.388731625493765e-3F), z, 4.166664568298827e-2F);
+  float c = fmaf(fmaf(-1.35794e-3F, z, 4.165442e-2F), z, -4.9999842e-1F);
   s = fmaf(s, z, 1) * (radius * x);
-  c = fmaf(fmaf(c, z, -0.5F), z, 1) * radius;
+  c = fmaf(c, z, 1) * radius;
   int swaps = (int32_t)(word << 1) < 0;
   *first = swaps ? s : c;
   *second = swaps ? c : s;

@@ -15,6 +15,7 @@
 
 #ifdef MG_DOUBLE
 
+INLINED mg_real real_sqrt(mg_real x) { return sqrt(x); }
 INLINED mg_real real_exp(mg_real x) { return exp(x); }
 INLINED mg_real real_expm1(mg_real x) { return expm1(x); }
 INLINED mg_real real_log(mg_real x) { return log(x); }
@@ -29,6 +30,8 @@ INLINED mg_real real_erf(mg_real x) { return erf(x); }
 INLINED mg_real real_normal_tail(mg_real a) { return 0.5 * erfc(a * 0.70710678118654752440); }
 
 #else
+
+INLINED mg_real real_sqrt(mg_real x) { return sqrtf(x); }
 
 INLINED uint32_t float_bits(float x) {
   uint32_t bits;
@@ -93,14 +96,20 @@ INLINED float real_expm1(float x) {
   return x == 0 ? x : y;
 }
 
-/* k log 2 + log(1 + f), 1 + f in [sqrt(1/2), sqrt(2)]: the polynomial of Cephes. */
-INLINED float log_of_parts(float k, float f) {
-  float z = f * f, z2 = z * z;
+/* (log(1 + f) - f + f^2 / 2 - f^3 / 3) / f^4, 1 + f in [sqrt(1/2), sqrt(2)]: the polynomial of Cephes. */
+INLINED float log_quartic(float f) {
+  float z = f * f;
   float a = fmaf(fmaf(7.0376836292e-2F, f, -1.1514610310e-1F), z,
                  fmaf(1.1676998740e-1F, f, -1.2420140846e-1F));
   float b = fmaf(fmaf(1.4249322787e-1F, f, -1.6668057665e-1F), z,
                  fmaf(2.0000714765e-1F, f, -2.4999993993e-1F));
-  float p = fmaf(fmaf(a, z2, b), f, 3.3333331174e-1F);
+  return fmaf(a, z * z, b);
+}
+
+/* k log 2 + log(1 + f), 1 + f in [sqrt(1/2), sqrt(2)] */
+INLINED float log_of_parts(float k, float f) {
+  float z = f * f;
+  float p = fmaf(log_quartic(f), f, 3.3333331174e-1F);
   float low = fmaf(-0.5F, z, fmaf(p, f * z, k * -2.12194440e-4F));
   return fmaf(k, 0.693359375F, f + low);
 }

@@ -302,6 +302,7 @@ static mg_status gamma_prepare(mg_noise *noise, const settings *given) {
   noise->values[GAMMA_TAU] = settings_real(given, "tau");
   noise->values[GAMMA_TERMS] = terms;
   noise->values[GAMMA_INVERSE] = settings_real(given, "inverse_scale");
+  noise->values[GAMMA_TABLED] = is_tabled;
   if (terms > (is_tabled ? GAMMA_MOST_TERMS : MOST_TERMS))
     return fail(MG_BAD_ARGUMENT, "sum_of_gamma: terms = %.0f, expected at most %d%s", terms,
                 is_tabled ? GAMMA_MOST_TERMS : MOST_TERMS, is_tabled ? " of a tabled law" : "");
@@ -309,12 +310,12 @@ static mg_status gamma_prepare(mg_noise *noise, const settings *given) {
     return fail(MG_BAD_ARGUMENT,
                 "sum_of_gamma: antithetic draws reflect the quantile function, which exact draws do not use; "
                 "take tabled = true");
-  return is_tabled ? gamma_tabulate(noise) : MG_OK;
+  return is_tabled ? gamma_tabulate(noise) : gamma_mix(noise);
 }
 
 static void gamma_fill(const mg_noise *noise, const random_place *place, int64_t first, int64_t last,
                        mg_real *out) {
-  if (noise->table) gamma_fill_tabled(noise, place, first, last, out);
+  if (noise->values[GAMMA_TABLED] != 0) gamma_fill_tabled(noise, place, first, last, out);
   else gamma_fill_exact(noise, place, first, last, out);
 }
 

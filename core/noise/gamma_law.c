@@ -285,11 +285,11 @@ mg_status gamma_tabulate(mg_noise *noise) {
   gamma_sum s = sum_of(noise);
   double worst = 0, variance = 0;
   for (int i = 1; i <= s.terms; i++) variance += s.a / (rate(&s, i) * rate(&s, i));
-  noise->table = memory_array(2 * HALF_TABLE * TERMS, (int64_t)sizeof(mg_real));
-  if (!noise->table) return MG_NO_MEMORY;
-  memset(noise->table, 0, 2 * HALF_TABLE * TERMS * sizeof(mg_real));
-  mg_status status = make_half(&s, LOWER, noise->table, &worst);
-  if (status == MG_OK) status = make_half(&s, UPPER, noise->table + HALF_TABLE * TERMS, &worst);
+  mg_real *table = noise->table = memory_array(2 * HALF_TABLE * TERMS, (int64_t)sizeof(mg_real));
+  if (!table) return MG_NO_MEMORY;
+  memset(table, 0, 2 * HALF_TABLE * TERMS * sizeof(mg_real));
+  mg_status status = make_half(&s, LOWER, table, &worst);
+  if (status == MG_OK) status = make_half(&s, UPPER, table + HALF_TABLE * TERMS, &worst);
   double share = worst / (s.unit * sqrt(variance));
   if (status == MG_OK && !(share <= MOST_WRONG))
     return fail(MG_BAD_ARGUMENT,

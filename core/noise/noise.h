@@ -31,14 +31,14 @@ typedef struct noise_kind {
   int is_factor; /* 1: theta is multiplied by exp(T x - T^2 / 2) */
 } noise_kind;
 
-enum { NOISE_VALUES = 4 };
+enum { NOISE_VALUES = 5 };
 
 struct mg_noise {
   const noise_kind *kind; /* NULL: given numbers */
   double location, scale;
   int is_antithetic;
   double values[NOISE_VALUES];
-  mg_real *table;       /* of a kind, or NULL */
+  void *table;          /* of a kind, or NULL */
   const mg_real *given; /* [samples, batch, n], borrowed */
   int64_t samples, batch, n;
 };

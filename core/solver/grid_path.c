@@ -190,8 +190,10 @@ static int leads(const field *f, int64_t u, int64_t v) {
   return d != INFINITY && d + at(f, f->cost, v) == at(f, f->distance, v);
 }
 
-/* The predecessor of v of smallest index that is strictly nearer to the start, or -1: costs of 0. */
+/* The predecessor of v of smallest index that is strictly nearer to the start, or -1: cells that cost 0 have none, nor
+ * what costs less than rounding. */
 static int64_t nearer(const field *f, int64_t v, const int64_t *offsets, int neighbours) {
+  if (at(f, f->cost, v) == 0) return -1;
   for (int k = 0; k < neighbours; k++) {
     int64_t u = v + offsets[k];
     if (at(f, f->distance, u) < at(f, f->distance, v) && leads(f, u, v)) return u;
@@ -199,23 +201,29 @@ static int64_t nearer(const field *f, int64_t v, const int64_t *offsets, int nei
   return -1;
 }
 
-/* From v over cells as far as v, by the fewest steps, to the start or to a cell with a nearer
- * predecessor. parent[u] is the step from u towards v. Breadth first; cells seen in an earlier call of
- * the same path lie farther and do not meet these. */
+/* From v, which has no nearer predecessor, over cells as far as v, by the fewest steps, to the start or to a cell that
+ * has one. parent[u] is the step from u towards v. Breadth first; cells seen in an earlier call of the same path lie
+ * farther and do not meet these. */
 static int64_t cross_plateau(const field *f, const work *w, int64_t v, int64_t start,
                              const int64_t *offsets, int neighbours) {
+  const mg_real distance = at(f, f->distance, v);
   int64_t head = 0, tail = 0;
   w->parent[v] = (int32_t)v;
   w->queue[tail++] = (int32_t)v;
   while (head < tail) {
     int64_t u = w->queue[head++];
-    if (u == start || nearer(f, u, offsets, neighbours) >= 0) return u;
+    if (distance + at(f, f->cost, u) != distance) continue;
+    unsigned unseen = 0; /* neighbours on the plateau: bits, as branches would be mispredicted */
     for (int k = 0; k < neighbours; k++) {
       int64_t next = u + offsets[k];
-      if (w->parent[next] < 0 && leads(f, next, u)) {
-        w->parent[next] = (int32_t)u;
-        w->queue[tail++] = (int32_t)next;
-      }
+      unsigned is_level = at(f, f->distance, next) == distance;
+      unseen |= (is_level & (unsigned)(w->parent[next] < 0)) << k;
+    }
+    for (; unseen; unseen &= unseen - 1) {
+      int64_t next = u + offsets[__builtin_ctz(unseen)];
+      w->parent[next] = (int32_t)u;
+      if (next == start || nearer(f, next, offsets, neighbours) >= 0) return next;
+      w->queue[tail++] = (int32_t)next;
     }
   }
   return start; /* not reached: d of v came from somewhere */
@@ -307,7 +315,7 @@ static mg_status solve(const mg_solver *s, solver_rows *rows, void *scratch) {
     int64_t left = rows->count - row;
     int lanes = left <= GRID_GROUP ? GRID_GROUP : LANES;
     int count = left < lanes ? (int)left : lanes;
-    for (int64_t i = 0; i < grid_bordered(p) * lanes; i++) w.cost[i] = 0;
+    memset(w.cost, 0, (size_t)(grid_bordered(p) * lanes) * sizeof *w.cost);
     status = solve_lanes(s, rows, row, count, lanes, &w);
     row += count;
   }

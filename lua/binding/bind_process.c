@@ -85,10 +85,24 @@ static int processors(lua_State *L) {
   return 1;
 }
 
+/* Whether a process has ended and only waits for its parent to notice, as Linux tells it. */
+static int is_zombie(pid_t number) {
+  char path[64], text[512];
+  snprintf(path, sizeof path, "/proc/%d/stat", (int)number);
+  FILE *file = fopen(path, "r");
+  if (!file) return 0;
+  size_t count = fread(text, 1, sizeof text - 1, file);
+  fclose(file);
+  text[count] = '\0';
+  const char *end = strrchr(text, ')'); /* of the program's name; the state follows */
+  return end && end[1] == ' ' && end[2] == 'Z';
+}
+
 /* process_exists(number) */
 static int process_exists(lua_State *L) {
   pid_t number = (pid_t)check_integer(L, 1);
-  lua_pushboolean(L, number > 0 && (kill(number, 0) == 0 || errno == EPERM));
+  int exists = number > 0 && (kill(number, 0) == 0 || errno == EPERM);
+  lua_pushboolean(L, exists && !is_zombie(number));
   return 1;
 }
 

@@ -32,8 +32,9 @@ local help = {
 }
 
 local commands = {
-  require "mapgrad.cli.run", require "mapgrad.cli.work", require "mapgrad.cli.repl", require "mapgrad.cli.doctor",
-  help, version,
+  require "mapgrad.cli.run", require "mapgrad.cli.list", require "mapgrad.cli.show", require "mapgrad.cli.diff",
+  require "mapgrad.cli.repeat", require "mapgrad.cli.gc", require "mapgrad.cli.work", require "mapgrad.cli.repl",
+  require "mapgrad.cli.doctor", help, version,
 }
 
 local EXIT_CODES = [[

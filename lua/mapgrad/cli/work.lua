@@ -83,6 +83,7 @@ function work.run(arguments, _, cli)
     quiet = arguments.quiet, tee = not arguments.parent,
     progress = arguments.parent and progress_file(folder .. "/progress") or nil,
   })
+  if arguments.parent and state ~= "running" then os.remove(folder .. "/progress") end
   if state == "running" then
     io.stderr:write(("%s: another process is at this run\n"):format(folder))
   elseif caught then

@@ -34,17 +34,18 @@ local function split_context(self, context)
   return own, { theta = scores(self, truth), n = self.solver.n }, context.label
 end
 
--- The samples [samples, batch..., shape], whatever the layer's output.
-local function sample(self, x, context)
+-- What an operation takes of x and context: scores, the solver's context, truth, and a margin that is to be added
+-- after a projection, or nil; other margins are in the scores.
+local function inputs(self, x, context, is_training)
   x = tensor.of(x, self.name)
   self.solver:batch_of(x, self.name)
   local own, truth, label = split_context(self, context)
   local theta = scores(self, x)
-  local term = margin.term(self, theta, label)
+  local term = is_training and margin.term(self, theta, label) or nil
   if term and self.options.margin_order ~= "after" then
     theta, term = theta + term, nil
   end
-  return self.operation(theta, own, truth, term)
+  return theta, own, truth, term
 end
 
 local function mean(z)
@@ -52,12 +53,18 @@ local function mean(z)
 end
 
 Layer.__call = function(self, x, context)
-  local z = sample(self, x, context)
+  local z = self.operation(inputs(self, x, context, true))
   return self.output == "mean" and mean(z) or z
 end
 
 --- x as scores, recorded.
 methods.scores = scores
+
+--- x as scores with the margin, recorded, and the solver's own context: what layers train on that have more than one
+-- operation.
+function methods.inputs(self, x, context)
+  return inputs(self, x, context, true)
+end
 
 --- The MAP state, without noise and without recording: [1, batch..., shape].
 function methods.map(self, x, context)
@@ -75,7 +82,7 @@ end
 function methods.evaluate(self, x, context)
   if self.evaluation == "map" then return self:map(x, context) end
   return autograd.pause(function()
-    local z = sample(self, x, context)
+    local z = self.operation(inputs(self, x, context, false))
     return self.evaluation == "mean" and mean(z) or z
   end)
 end

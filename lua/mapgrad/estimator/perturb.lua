@@ -32,4 +32,32 @@ function perturb.argmax(o, theta, context, draw, temperature, per_sample)
   })
 end
 
+--- Whether the samples of a noise come in pairs of the same numbers.
+function perturb.is_paired(noise)
+  return noise ~= "none" and noise.settings.antithetic == true
+end
+
+--- Whether a mean of others can be a baseline: there are samples that do not depend on one's own noise.
+function perturb.has_others(noise, samples)
+  if perturb.is_paired(noise) then return samples >= 4 and samples % 2 == 0 end
+  return samples >= 2
+end
+
+--- The baseline "loo" of values [samples, rest...]: for each sample the mean of those whose noise is independent of
+-- its own, all others, or those of other pairs if the noise is antithetic.
+function perturb.mean_of_others(values, noise)
+  local shape, S, sum = values:shape(), values:size(1), values:sum(1):unsqueeze(1)
+  if not perturb.is_paired(noise) then return (sum - values) * (1 / (S - 1)) end
+  local rest = values:count() / S
+  local others = sum:reshape(1, 1, rest) - values:reshape(S / 2, 2, rest):sum(2):unsqueeze(2)
+  return (others * (1 / (S - 2))):expand(-1, 2, -1):reshape(shape)
+end
+
+--- Raises unless the baseline "loo" is possible.
+function perturb.expect_others(name, noise, samples)
+  if perturb.has_others(noise, samples) then return end
+  check.fail("MG-OPTION", "%s: the baseline 'loo' needs %s, got %d", name, perturb.is_paired(noise)
+    and "an even number of samples of antithetic noise, 4 and more" or "2 samples and more", samples)
+end
+
 return perturb

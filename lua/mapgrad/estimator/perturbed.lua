@@ -10,8 +10,8 @@
 -- @param options.noise           a noise that has a score (default: normal); noise.multiplicative() for factors
 -- @param options.temperature     T, above 0 (default 1)
 -- @param options.samples         draws for each instance (default 1)
--- @param options.baseline        "none"; "loo", the mean of the other samples (default from 2 samples on);
---   "unperturbed", z(theta) (default for one)
+-- @param options.baseline        "none"; "loo", the mean of the other samples (default from 2 samples on; with
+--   antithetic noise of other pairs, from 4 on, an even number); "unperturbed", z(theta) (default else)
 -- @param options.multiplicative  true: noise.multiplicative() (default false)
 -- @param options.evaluation      "map" (default), "mean", "samples": the same as the mean
 -- @usage estimator.perturbed { solver = solver.top_k { n = 10, k = 3 }, samples = 10 }
@@ -33,10 +33,8 @@ return function(options)
   end
   o.noise = o.noise or (o.multiplicative and noise.multiplicative or noise.normal)()
   o.multiplicative = o.noise:is_factor()
-  o.baseline = o.baseline or (S > 1 and "loo" or "unperturbed")
-  if o.baseline == "loo" and S < 2 then
-    check.fail("MG-OPTION", "estimator.perturbed: the baseline 'loo' needs 2 samples and more")
-  end
+  o.baseline = o.baseline or (perturb.has_others(o.noise, S) and "loo" or "unperturbed")
+  if o.baseline == "loo" then perturb.expect_others("estimator.perturbed", o.noise, S) end
   o.noise:score(tensor.zeros(1)) -- refuses laws without a score
 
   local function forward(saved, theta, context)
@@ -49,18 +47,17 @@ return function(options)
     return saved.z:mean(1):unsqueeze(1)
   end
 
-  -- z_s - b_s, up to the factor that is returned
+  -- z_s - b_s
   local function centred(saved)
-    if o.baseline == "loo" then return saved.z - saved.z:mean(1):unsqueeze(1), S / (S - 1) end
-    return saved.map and saved.z - saved.map or saved.z, 1
+    if o.baseline == "loo" then return saved.z - perturb.mean_of_others(saved.z, o.noise) end
+    return saved.map and saved.z - saved.map or saved.z
   end
 
   local function backward(saved, u)
-    local difference, factor = centred(saved)
     local rows, n = saved.theta:count() / o.solver.n, o.solver.n
-    local weight = (difference * u):reshape(S, rows, n):sum(3):unsqueeze(3)
+    local weight = (centred(saved) * u):reshape(S, rows, n):sum(3):unsqueeze(3)
     local eps = o.noise:sample({ S, rows, n }, saved.draw)
-    local g = (weight * o.noise:score(eps)):mean(1) * (factor / T)
+    local g = (weight * o.noise:score(eps)):mean(1) * (1 / T)
     g = g:reshape(saved.theta:shape())
     if not o.multiplicative then return g end
     return saved.theta:eq(0):where(0, g / saved.theta)

@@ -10,8 +10,9 @@
 -- @param options.noise        a noise that has a score (default: normal); without effect with law
 -- @param options.temperature  T, above 0 (default 1)
 -- @param options.samples      draws for each instance (default 1)
--- @param options.baseline     b_s: "none"; "loo", the mean loss of the other samples (default from 2 samples on);
---   "ema", a moving average of past mean losses (default for one); "unperturbed", the loss of z(theta)
+-- @param options.baseline     b_s: "none"; "loo", the mean loss of the other samples (default from 2 samples on; with
+--   antithetic noise of other pairs, from 4 on, an even number); "ema", a moving average of past mean losses (default
+--   else); "unperturbed", the loss of z(theta)
 -- @param options.decay        of the moving average (default 0.99)
 -- @param options.law          a law of mapgrad.distribution over the solver's set: exact samples instead of noise
 -- @usage local layer = estimator.score_function { solver = solver.top_k { n = 10, k = 3 }, samples = 10 }
@@ -55,7 +56,7 @@ local function advantages(self, losses, theta, context, f, rows)
   local l = losses:detach():reshape(S, rows)
   local b
   if o.baseline == "loo" then
-    b = (l:sum(1):unsqueeze(1) - l) * (1 / (S - 1))
+    b = perturb.mean_of_others(l, o.law and "none" or o.noise)
   elseif o.baseline == "unperturbed" then
     local z = self.solver:perturbed_argmax(theta, context, { samples = 1, temperature = 0, draw = perturb.draw() })
     b = f(z):detach():reshape(1, rows)
@@ -70,19 +71,16 @@ end
 -- layer:loss
 local function loss(self, x, f, context)
   check.value("estimator.score_function: loss: f", f, check.callable())
-  x = tensor.of(x, self.name)
-  self.solver:batch_of(x, self.name)
-  self.solver:expect_context(context)
-  local theta, o = self:scores(x), self.options
-  local constant, rows = theta:detach(), theta:count() / self.solver.n
-  local z, scores = autograd.pause(draw_samples, o, constant, context)
+  local theta, own = self:inputs(x, context)
+  local o, constant, rows = self.options, theta:detach(), theta:count() / self.solver.n
+  local z, scores = autograd.pause(draw_samples, o, constant, own)
   local losses = check.value("estimator.score_function: what f answers", f(z), check.tensor)
   if losses:count() ~= o.samples * rows then
     check.fail("MG-SHAPE", "estimator.score_function: f answers %d losses, expected one for each of %d samples of %d"
       .. " instances", losses:count(), o.samples, rows)
   end
   local gradient = autograd.pause(function()
-    local weights = advantages(self, losses, constant, context, f, rows)
+    local weights = advantages(self, losses, constant, own, f, rows)
     return ((weights * scores()):mean(1) * (1 / rows)):reshape(theta:shape())
   end)
   return losses:mean() + carrier(theta, gradient)
@@ -98,10 +96,9 @@ return function(options)
   if o.noise:is_factor() then
     check.fail("MG-OPTION", "estimator.score_function: noise is added here; take estimator.perturbed for factors")
   end
-  o.baseline = o.baseline or (o.samples > 1 and "loo" or "ema")
-  if o.baseline == "loo" and o.samples < 2 then
-    check.fail("MG-OPTION", "estimator.score_function: the baseline 'loo' needs 2 samples and more")
-  end
+  local sampled = o.law and "none" or o.noise
+  o.baseline = o.baseline or (perturb.has_others(sampled, o.samples) and "loo" or "ema")
+  if o.baseline == "loo" then perturb.expect_others("estimator.score_function", sampled, o.samples) end
   if o.law then exact.expect("estimator.score_function", o.law, o.solver) end
   if not o.law then o.noise:score(tensor.zeros(1)) end -- refuses laws without a score
 

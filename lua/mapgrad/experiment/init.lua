@@ -120,6 +120,13 @@ local function new(declaration)
     if self.by_name[option.name] then
       check.fail("MG-OPTION", "experiment: option '%s' is declared twice", option.name)
     end
+    for name in pairs(self.by_name) do
+      if (name .. "."):sub(1, #option.name + 1) == option.name .. "."
+        or (option.name .. "."):sub(1, #name + 1) == name .. "." then
+        check.fail("MG-OPTION", "experiment: options '%s' and '%s': one cannot be both a value and a table", name,
+          option.name)
+      end
+    end
     add(option)
   end
   for _, given in ipairs(standard) do
@@ -238,10 +245,13 @@ end
 function experiment.nested(flat)
   local o = {}
   for name, value in pairs(flat) do
-    local place, last = o, name
-    for part, rest in name:gmatch("([^.]+)%.([^.]*)") do
-      place[part] = type(place[part]) == "table" and place[part] or {}
-      place, last = place[part], rest
+    local place, last = o, nil
+    for part in name:gmatch "[^.]+" do
+      if last then
+        place[last] = place[last] or {}
+        place = place[last]
+      end
+      last = part
     end
     place[last] = value
   end

@@ -61,7 +61,8 @@ end
 -- @param o.budget   {solver_calls = n} in place of epochs, or nil
 -- @param o.limit    batches of a pass over data: a count, or a share below 1; or nil
 -- @param o.smoke    one short run of each variant
--- @return list of configurations {version, id, title, file, variant, seed, options, budget, limit, real, metric, sense};
+-- @return list of configurations {version, id, title, file, variant, seed, options, budget, limit, real, metric,
+--   sense};
 --   or nil and a message
 function plan.runs(subject, o)
   local given, message = subject:settings(o.set or {})

@@ -7,7 +7,7 @@
 --   for batch in batches:batches() do
 --     record:step(adam:step(function() return loss.hamming(layer(net(batch.x)), batch.y) end))
 --   end
---   record { epoch = epoch, regret = regret(net, test) }
+--   record { epoch = epoch, loss = record:mean(), regret = regret(net, test) }
 -- end
 -- @module mapgrad.experiment.record
 local check = require "mapgrad.check"
@@ -131,11 +131,12 @@ end
 local function part_of(self)
   local part = {}
   function part.state()
-    return { lines = self.lines, epoch = self.done, solves = self:solves(), seconds = self:seconds() }
+    return { lines = self.lines, epoch = self.done, solves = self:solves(), seconds = self:seconds(),
+      sum = self.sum, values = self.values }
   end
   function part.load_state(_, state)
     restore_lines(self, state.lines)
-    self.done = state.epoch
+    self.done, self.sum, self.values = state.epoch, state.sum, state.values
     self.base = { solves = state.solves, seconds = state.seconds }
     self.start = { solves = work.solves, seconds = core.clock(), work = work.seconds }
   end
@@ -228,8 +229,8 @@ end
 -- are made.
 -- @param count  number of epochs
 -- @param parts  what a checkpoint holds: name -> object with state and load_state or restore (model, optimizer,
---   schedule, loader, ...); `values`, a table of numbers and texts of the script. nil: a run that is cut starts anew.
---   One loop of a run may have parts
+--   schedule, loader, ...); `values`, a table of the numbers and texts that the script itself keeps from epoch to epoch
+--   (with a loader: from step to step). nil: a run that is cut starts anew. One loop of a run may have parts
 -- @return function () -> epoch, from 1
 function methods:epochs(count, parts)
   check.value("record:epochs: count", count, check.whole())
@@ -238,7 +239,7 @@ function methods:epochs(count, parts)
   elseif parts and self.parts then
     check.fail("MG-ARGUMENT", "record:epochs: another loop of this run has parts already")
   end
-  self.done, self.saved, self.steps = 0, core.clock(), 0
+  self.done, self.saved, self.steps, self.sum, self.values = 0, core.clock(), 0, 0, 0
   if parts then
     self.parts = parts_with_record(self, parts)
     resume(self)
@@ -247,7 +248,7 @@ function methods:epochs(count, parts)
   local epoch
   return function()
     if epoch then
-      self.done = epoch
+      self.done, self.sum, self.values = epoch, 0, 0
       tick(self, false)
       expect(self, count - epoch)
       moment(self, true)
@@ -265,13 +266,21 @@ end
 
 --- After each step of an epoch: counts it for the progress, and is a moment at which a run that is to end is saved,
 -- if `loader` is among its parts, so that it goes on in mid-epoch.
--- @param value  loss of the step, to be shown, or nil
+-- @param value  loss of the step, or nil: shown, and part of record:mean()
 -- @return true when the budget is spent: leave the epoch
 function methods:step(value)
-  self.value = value and (self.value and 0.9 * self.value + 0.1 * value or value)
+  if value then
+    self.sum, self.values = (self.sum or 0) + value, (self.values or 0) + 1
+    self.value = self.value and 0.9 * self.value + 0.1 * value or value
+  end
   tick(self, true)
   moment(self, false)
   return is_spent(self)
+end
+
+--- The mean of the losses given to record:step in this epoch, also of steps before a cut; NaN without any.
+function methods:mean()
+  return (self.sum or 0) / (self.values or 0)
 end
 
 -- ------------------------------------------------------------------ making one

@@ -20,12 +20,13 @@ end
 --- Compiles a Lua text; a line starting with # at its head is skipped.
 -- @param text  source
 -- @param path  its file, for messages
+-- @param scope table of its globals (default: the usual ones)
 -- @treturn function the chunk; or nil, message
-function source.compile(text, path)
+function source.compile(text, path, scope)
   if text:sub(1, 1) == ESCAPE then
     return nil, ("%s is compiled Lua; only text files are run"):format(path)
   end
-  return compat.load((text:gsub("^#[^\n]*", "")), "@" .. path)
+  return compat.load((text:gsub("^#[^\n]*", "")), "@" .. path, scope)
 end
 
 return source

@@ -40,25 +40,24 @@ local function first_meta(folder, before, command)
   }
 end
 
--- print and io.write also write to a file, while f runs.
-local function teed(path, f, ...)
-  local file, message = io.open(path, "ab")
-  if not file then return false, failure.new(message) end
-  local own_print, own_write = print, io.write
-  _G.print = function(...)
-    local words = compat.pack(...)
-    for i = 1, words.n do words[i] = tostring(words[i]) end
-    file:write(table.concat(words, "\t", 1, words.n), "\n")
-    own_print(...)
+-- The globals of an experiment's file: print and io.write also write to sink.file, when there is one.
+local function scope_with(sink)
+  local scope = setmetatable({}, { __index = _G })
+  scope.print = function(...)
+    if sink.file then
+      local words = compat.pack(...)
+      for i = 1, words.n do words[i] = tostring(words[i]) end
+      sink.file:write(table.concat(words, "\t", 1, words.n), "\n")
+    end
+    print(...)
   end
-  io.write = function(...)
-    if io.output() == io.stdout then file:write(...) end
-    return own_write(...)
-  end
-  local results = compat.pack(failure.catch(f, ...))
-  _G.print, io.write = own_print, own_write
-  file:close()
-  return compat.unpack(results, 1, results.n)
+  scope.io = setmetatable({
+    write = function(...)
+      if sink.file and io.output() == io.stdout then sink.file:write(...) end
+      return io.write(...)
+    end,
+  }, { __index = io })
+  return scope
 end
 
 --- The experiment in a text.
@@ -66,7 +65,8 @@ end
 -- @param path  its name, for messages
 -- @return the experiment; or nil and a table as of failure.catch
 function work.load(text, path)
-  local chunk, message = source.compile(text, path)
+  local sink = {}
+  local chunk, message = source.compile(text, path, scope_with(sink))
   if not chunk then return nil, failure.new(message) end
   local ok, value = failure.catch(chunk, path)
   if not ok then return nil, value end
@@ -74,6 +74,7 @@ function work.load(text, path)
     message = ("%s returns no experiment; it should end in: return mg.experiment { ... }"):format(path)
     return nil, failure.new(message)
   end
+  value.sink = sink
   return value
 end
 
@@ -114,9 +115,13 @@ local function perform(folder, config, subject, o)
   if not opened then return nil, rec end
   local caught
   if o.tee then
-    ok, caught = teed(folder .. "/log.txt", run_it, subject, config, folder, rec, o)
-  else
-    ok, caught = failure.catch(run_it, subject, config, folder, rec, o)
+    subject.sink.file, message = io.open(folder .. "/log.txt", "ab")
+    if not subject.sink.file then return nil, failure.new(message) end
+  end
+  ok, caught = failure.catch(run_it, subject, config, folder, rec, o)
+  if o.tee then
+    subject.sink.file:close()
+    subject.sink.file = nil
   end
   require("mapgrad.progress").break_line()
   loader.limit(nil)
@@ -144,18 +149,18 @@ end
 function work.run(folder, o)
   local config, message = json.read(folder .. "/config.json")
   if not config then return nil, failure.new(message) end
-  local subject, caught = o.subject, nil
+  local subject = o.subject
   if not subject then
     local text, reason = source.read(folder .. "/experiment.lua")
     if not text then return nil, failure.new(reason) end
+    local caught
     subject, caught = work.load(text, config.file)
     if not subject then return nil, caught end
   end
   local mine, problem = store.claim(folder)
   if mine == nil then return nil, failure.new(problem) end
   if not mine then return "running" end
-  local state
-  state, caught = perform(folder, config, subject, o)
+  local state, caught = perform(folder, config, subject, o)
   store.release(folder)
   return state, caught
 end

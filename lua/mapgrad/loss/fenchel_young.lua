@@ -31,6 +31,7 @@ end
 return require("mapgrad.loss.structured").loss("fenchel_young", rules, function(self, theta, y, context)
   y = self:label(y, theta)
   local o, draw = self.options, random.draw "noise"
+  self:expect_allowed(theta, y)
   local finite = self:finite(theta)
   local shifted, added -- theta_s as a constant for the solver; finite theta_s, recorded
   if o.multiplicative then

@@ -1,4 +1,4 @@
---- Pools of known solutions for losses that compare with many of them.
+--- Pools of known solutions for losses that compare with many of them. All instances share one feasible set.
 local autograd = require "mapgrad.autograd"
 local check = require "mapgrad.check"
 local core = require "mapgrad.real"
@@ -31,6 +31,15 @@ local function grow(self, theta, best, context)
   return tensor.wrap(core.memo_values(self.memo))
 end
 
+-- A pool is of one feasible set: raises if an instance forbids an entry of a known solution.
+local function expect_all_allowed(self, theta, known)
+  local used = known:ne(0):sum(1):ne(0) -- [n]
+  if (self:rows(theta:detach()):eq(-math.huge) * used):any():item() == 1 then
+    check.fail("MG-ARGUMENT", "%s: an entry of known solutions is forbidden for an instance, its score is -inf (its "
+      .. "cost inf): all instances share one feasible set", self.name)
+  end
+end
+
 --- Makes the constructor of a loss over a pool.
 -- @param name   for messages
 -- @param rules  of more options
@@ -41,10 +50,11 @@ function pool.loss(name, rules, value)
     local theta_true, best, own = self:solved_truth(truth, theta, context)
     local known = autograd.pause(grow, self, theta, best, own)
     local rows, true_rows = self:finite(self:rows(theta)), self:finite(self:rows(theta_true))
+    expect_all_allowed(self, theta, known)
     local columns, flat = known:transpose(), best:reshape(-1, self.solver.n)
     local r = true_rows:matmul(columns)
-    local equal = flat:matmul(columns) -- 0/1 solutions: equal when the common ones are all of both
-    local is_best = equal:eq(flat:sum(2):unsqueeze(2)) * equal:eq(known:sum(2):unsqueeze(1))
+    -- solutions of integers: |z - z*|^2 is exact
+    local is_best = (flat:square():sum(2):unsqueeze(2) + known:square():sum(2) - flat:matmul(columns) * 2):eq(0)
     return value(rows:matmul(columns), (rows * flat):sum(2):unsqueeze(2), r, is_best, self.options)
   end)
 end

@@ -7,6 +7,6 @@
 -- @usage loss.spo_plus { solver = paths }(costs(x), true_costs, { solution = true_paths }):backward()
 return require("mapgrad.loss.structured").loss("spo_plus", {}, function(self, theta, truth, context)
   local theta_true, best, own = self:solved_truth(truth, theta, context)
-  local shifted = theta * 2 - theta_true
+  local shifted = self:shift(theta * 2, theta_true, -1)
   return self:mean_inner(shifted, self:argmax(shifted, own) - best)
 end)

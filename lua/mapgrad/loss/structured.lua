@@ -58,14 +58,30 @@ function methods.finite(_, theta)
   return theta:eq(-math.huge):where(0, theta)
 end
 
---- The mean over instances, and samples if z has them, of <theta, z>.
+--- The mean over instances, and samples if z has them, of <theta, z>. Where theta forbids an entry z is 0, or it is
+-- an error: the value would be infinite.
 function methods.mean_inner(self, theta, z)
+  self:expect_allowed(theta, z)
   local product = self:finite(theta) * z
   local count = product:count() / self.solver.n
   if count == 0 then
     check.fail("MG-SHAPE", "%s: no instances: x has shape %s", self.name, table.concat(theta:shape(), "x"))
   end
   return product:sum() * (1 / count)
+end
+
+--- Raises if an entry of z is not 0 where theta forbids it.
+function methods.expect_allowed(self, theta, z)
+  local forbidden = theta:detach():eq(-math.huge)
+  if (forbidden * z:detach()):ne(0):any():item() == 1 then
+    check.fail("MG-ARGUMENT", "%s: a solution or label has an entry that is forbidden: its score is -inf (its cost inf)",
+      self.name)
+  end
+end
+
+--- theta with theta_true times `step` added; forbidden entries stay so.
+function methods.shift(_, theta, theta_true, step)
+  return theta + theta:detach():eq(-math.huge):where(0, theta_true * step)
 end
 
 --- theta as rows [batch, n].

@@ -45,7 +45,7 @@ return function(options)
     if o.scaling == "reference" then -- its theta is not repeated for the samples; a step of 0 stays unscaled
       scale = target.inverse(lambda * (1 / math.sqrt(g:size(1))))
     end
-    return theta * o.alpha - g * lambda, scale
+    return target.scaled(theta, o.alpha) - g * lambda, scale
   end, {
     alpha = o.alpha, is_step = true, beta = o.beta, grad_norm = o.grad_norm, update = 0,
     listen = function(difference, axes)

@@ -19,7 +19,6 @@ return function(options)
   local text = ("fixed { lambda = %g, alpha = %g%s }"):format(o.lambda, o.alpha, o.scale and "" or ", scale = false")
   local scale = o.scale and 1 / o.lambda or 1
   return target.new(text, function(theta, g)
-    local kept = o.alpha == 0 and target.forbidden(theta) or theta * o.alpha -- 0 * -inf would be NaN
-    return kept - g * o.lambda, scale
+    return target.scaled(theta, o.alpha) - g * o.lambda, scale
   end, { alpha = o.alpha, is_step = true })
 end

@@ -26,6 +26,11 @@ function target.forbidden(theta)
   return (1 - theta:eq(-math.huge)):log()
 end
 
+--- alpha theta, forbidden entries as they are: 0 * -inf would be NaN.
+function target.scaled(theta, alpha)
+  return alpha == 0 and target.forbidden(theta) or theta * alpha
+end
+
 --- theta with 0 for forbidden entries.
 function target.finite(theta)
   return theta:eq(-math.huge):where(0, theta)
