@@ -1,10 +1,9 @@
 --- Shortest paths on a grid whose costs depend on features: the usual benchmark of predict-then-optimise.
 --
--- An instance has features x, standard normal, and costs of the edges of a grid, which lead one step to the right or
--- down:
+-- An instance has features x, standard normal, and costs of the edges of a grid, which lead a step right or down:
 --     c_e = ((<B_e, x> / sqrt(features) + 3)^degree + 1) / 3.5^degree * u_e,   u_e uniform on 1 - noise .. 1 + noise
--- with a hidden matrix B [edges, features], 0 or 1 with even chances, drawn anew for each seed. Beyond degree 1 a linear
--- predictor is wrong about the costs, yet can be right about the paths.
+-- with a hidden matrix B [edges, features], 0 or 1 with even chances. Beyond degree 1 a linear predictor is wrong about
+-- the costs, yet can be right about the paths.
 -- Source: Elmachtoub, Grigas 2022, section 6.1; scaled as by Tang, Khalil 2022 (PyEPO).
 local autograd = require "mapgrad.autograd"
 local check = require "mapgrad.check"
