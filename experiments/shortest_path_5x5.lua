@@ -45,7 +45,7 @@ local sums = noise.sum_of_gamma { k = 8 } -- a path has 8 edges
 
 local two_stage = function() return loss.squared end
 
--- The deviance of gamma laws, up to constants: for costs whose noise is a factor, where squares look at dear edges only.
+-- The deviance of gamma laws, up to constants: for costs whose noise is a factor; squares look at dear edges only.
 local gamma = function()
   return function(c, costs) return (c:log() + costs / c):mean() * costs:size(2) end
 end
