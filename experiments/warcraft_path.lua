@@ -181,7 +181,7 @@ return mg.experiment {
     { name = "data", choices = { "terrain", "freeciv", "folder" }, default = "terrain",
       help = "maps made from the seed, Freeciv's, or the original files" },
     { name = "folder", form = "text", help = "folder of the original files, for data=folder" },
-    { name = "size", form = "count", default = 12, help = "cells on a side (terrain, freeciv)" },
+    { name = "size", form = "count", default = 12, help = "cells on a side (terrain, freeciv)", smoke = 6 },
     { name = "train", form = "count", default = 2000, help = "maps to learn from (terrain, freeciv)", smoke = 64 },
     { name = "held_out", form = "count", default = 300, help = "maps to validate, and to test (terrain, freeciv)",
       smoke = 16 },
