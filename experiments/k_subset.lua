@@ -1,8 +1,9 @@
 -- Gradients through the 5 best of 10: every estimator against the exact gradient, and how fast three of them descend.
 --
 -- The toy of Niepert, Minervini, Franceschi 2021: minimise E |z - b|^2 over the 252 subsets under the exponential
--- family. First a table for gradients of about 1, 10 and 100 solver calls (or samples); then the gaps of I-MLE,
--- straight-through and the score function at some steps, mean and deviation over the runs.
+-- family. First a table for gradients of about 1, 10 and 100 solver calls (or samples), one of losses over a solver,
+-- and one of the best of 10; then the gaps of I-MLE, straight-through and the score function at some steps, mean and
+-- deviation over the runs.
 local mg = require "mapgrad"
 local diagnose, estimator, noise, target, tensor = mg.diagnose, mg.estimator, mg.noise, mg.target, mg.tensor
 
@@ -45,6 +46,9 @@ local function estimators(calls)
     { "subset (SIMPLE)", function() return estimator.subset { law = law, samples = calls } end },
     { "relaxed_top_k", function() return estimator.relaxed_top_k { k = K, samples = calls } end },
     { "sparsemap", function() return estimator.sparsemap { solver = top } end },
+    { "frank_wolfe entropy", function()
+      return estimator.frank_wolfe { solver = top, regulariser = "entropy" }
+    end },
   }
   if calls < 3 then
     list[#list + 1] = { "blackbox", function() return estimator.blackbox { solver = top, lambda = 2 } end }
@@ -53,15 +57,57 @@ local function estimators(calls)
   return list
 end
 
+-- Losses of the best subset, and of the true scores 2 b: |z - b|^2 is a constant less <2 b, z>.
+local function losses()
+  local best = top(B)
+  local function of(name, goal, options)
+    return { name, function()
+      options = options or {}
+      options.solver = top
+      return mg.loss[name](options)
+    end, goal }
+  end
+  return {
+    of("fenchel_young", best, { noise = noise.gumbel(), samples = 10 }), of("sparsemap", best), of("hinge", best),
+    of("perceptron", best),
+    { "maximum_likelihood", function() return mg.loss.maximum_likelihood { law = law } end, best },
+    of("spo_plus", B * 2), of("perturbation_gradient", B * 2, { step = 1 }),
+  }
+end
+
+-- The relaxation of one-hot vectors.
+local function one_hot_estimators()
+  local list = {}
+  for i, temperature in ipairs { 1, 0.3 } do
+    list[i] = { ("gumbel_softmax %g"):format(temperature), function()
+      return estimator.gumbel_softmax { temperature = temperature, samples = 10 }
+    end }
+  end
+  return list
+end
+
 local function tables(o, record)
-  for _, calls in ipairs { 1, 10, 100 } do
-    local reports = diagnose.compare { solver = top, theta = START, loss = loss, calls = o.budget,
-      estimators = estimators(calls) }
-    print(("\n%d solver calls or samples a gradient, %d in all"):format(calls, o.budget))
+  local list = {}
+  for i, calls in ipairs { 1, 10, 100 } do
+    list[i] = { ("%d solver calls or samples a gradient"):format(calls), top, estimators(calls), calls }
+  end
+  list[4] = { "losses over a solver", top, losses() }
+  list[5] = { "the best of 10, 10 samples a gradient", mg.solver.one_hot { n = N }, one_hot_estimators(), 10 }
+  for _, row in ipairs(list) do
+    local calls = row[4]
+    local reports = diagnose.compare { solver = row[2], theta = START, loss = loss, calls = o.budget,
+      estimators = row[3], samples = o.samples }
+    print(("\n%s, %d in all"):format(row[1], o.budget))
     print(tostring(reports))
     for _, r in ipairs(reports) do
-      record { estimator = r.name, wanted_calls = calls, calls = r.calls, bias = r.bias, error = r.error,
-        variance = r.variance, norm_ratio = r.norm_ratio, zero_rate = r.zero_rate }
+      for _, name in ipairs { "family", "perturbed" } do
+        local m = r[name]
+        if m then
+          record { estimator = r.name, law = name, wanted_calls = calls, calls = r.calls, gradients = r.gradients,
+            bias = m.bias, bias_low = m.interval.bias[1], bias_high = m.interval.bias[2], error = m.error,
+            variance = m.variance, norm_ratio = m.norm_ratio, call_error = m.call_error, zero_rate = r.zero_rate }
+        end
+      end
     end
   end
 end
@@ -132,6 +178,8 @@ return mg.experiment {
   title = "gradients through the 5 best of 10",
   options = {
     { name = "budget", form = "count", default = 2000, help = "solver calls for each estimator", smoke = 100 },
+    { name = "samples", form = "count", default = 20000, help = "of each of 20 rounds of the perturbed truths",
+      smoke = 100 },
     { name = "runs", form = "count", default = 100, help = "repetitions of each descent", smoke = 3 },
     { name = "steps", form = "count", default = 499, help = "steps of a descent, at most", smoke = 20 },
   },

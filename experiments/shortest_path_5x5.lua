@@ -10,7 +10,7 @@ local target = mg.target
 
 -- ------------------------------------------------------------------ what a method learns from
 
--- Each makes a function (predicted costs, batch) -> loss.
+-- The true costs; or the cheapest paths alone. Each makes a function (predicted costs, batch) -> loss.
 local learn = {}
 
 function learn.costs(f)
@@ -21,9 +21,13 @@ function learn.paths(f)
   return function(c, batch) return f(c, batch.path) end
 end
 
-function learn.both(f)
+-- Losses that take both: the cheapest paths save the calls that would find them again.
+function learn.costs_solved(f)
   return function(c, batch) return f(c, batch.costs, { solution = batch.path }) end
 end
+
+-- Those of them that read nothing but the paths then.
+learn.paths_solved = learn.costs_solved
 
 -- A loss between the paths of a layer and the cheapest ones.
 local function through(layer, f)
@@ -32,11 +36,11 @@ end
 
 -- ------------------------------------------------------------------ methods
 
--- A variant: supervision, rate of Adam, function (solver) -> loss; link: what makes scores costs.
-local function method(supervision, rate, make, link)
+-- A variant: a name in `learn`, rate of Adam, function (solver) -> loss; link: what makes scores costs, or nil.
+local function method(from, rate, make, link)
   return function()
-    return { supervision = supervision, rate = rate, link = link or "none", make = function(paths)
-      return learn[supervision](make(paths))
+    return { supervision = from:match "^%a+", rate = rate, link = link, loss = function(paths)
+      return learn[from](make(paths))
     end }
   end
 end
@@ -56,26 +60,26 @@ local methods = {
   { "two_stage", method("costs", 0.01, two_stage) },
   { "two_stage_softplus", method("costs", 0.01, two_stage, "softplus") },
   { "two_stage_gamma_softplus", method("costs", 0.01, gamma, "softplus") },
-  { "spo_plus", method("both", 0.003, spo_plus) },
-  { "spo_plus_softplus", method("both", 0.03, spo_plus, "softplus") },
+  { "spo_plus", method("costs_solved", 0.003, spo_plus) },
+  { "spo_plus_softplus", method("costs_solved", 0.03, spo_plus, "softplus") },
   { "perturbation_gradient", method("costs", 0.1, function(s)
     return loss.perturbation_gradient { solver = s, step = 3 }
   end) },
-  { "pool_pointwise", method("both", 0.03, function(s) return loss.pool_pointwise { solver = s } end) },
-  { "pool_pairwise", method("both", 0.01, function(s)
+  { "pool_pointwise", method("costs_solved", 0.03, function(s) return loss.pool_pointwise { solver = s } end) },
+  { "pool_pairwise", method("paths_solved", 0.01, function(s)
     return loss.pool_pairwise { solver = s, solve_ratio = 0.05, margin = 0.3 }
   end) },
-  { "pool_listwise", method("both", 0.03, function(s)
+  { "pool_listwise", method("costs_solved", 0.03, function(s)
     return loss.pool_listwise { solver = s, solve_ratio = 0.05, temperature = 0.1 }
   end) },
-  { "contrastive_nce", method("both", 0.3, function(s) return loss.contrastive_nce { solver = s } end) },
-  { "contrastive_map", method("both", 0.03, function(s)
+  { "contrastive_nce", method("paths_solved", 0.3, function(s) return loss.contrastive_nce { solver = s } end) },
+  { "contrastive_map", method("paths_solved", 0.03, function(s)
     return loss.contrastive_map { solver = s, solve_ratio = 0.05 }
   end) },
-  { "identity_regret", method("both", 0.01, function(s)
+  { "identity_regret", method("costs_solved", 0.01, function(s)
     return loss.regret { layer = estimator.identity { solver = s, projection = "norm" } }
   end) },
-  { "blackbox_regret", method("both", 0.03, function(s)
+  { "blackbox_regret", method("costs_solved", 0.03, function(s)
     return loss.regret { layer = estimator.blackbox { solver = s, lambda = 20 } }
   end) },
   { "fenchel_young", method("paths", 0.03, function(s)
@@ -132,7 +136,7 @@ local function run(chosen, record, o)
     set:rows(-o.held_out, -1)
   local net = model(train.x:size(2), train.costs:size(2), chosen.link)
   local adam = mg.optim.adam(net:parameters(), { rate = o.rate or chosen.rate })
-  local schedule, loss_of = mg.optim.schedule.cosine(adam, { count = o.epochs }), chosen.make(paths)
+  local schedule, loss_of = mg.optim.schedule.cosine(adam, { count = o.epochs }), chosen.loss(paths)
 
   local function regret(part)
     return 100 * metric.normalised_regret(paths(net:evaluate(part.x)), part)

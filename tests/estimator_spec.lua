@@ -18,6 +18,7 @@ local OPTIONS = {
   straight_through = function() return { noise = noise.gumbel(), samples = 2 } end,
   perturbed = function() return { noise = noise.gumbel(), samples = 2 } end,
   sparsemap = function() return { temperature = 0.5 } end,
+  frank_wolfe = function() return { temperature = 0.5 } end,
 }
 
 -- Those of relaxed_spec.lua, without a solver; the one whose gradient needs losses, of score_function_spec.lua; the
@@ -28,7 +29,7 @@ local ELSEWHERE = {
 }
 
 -- Those that answer means of solutions.
-local MEANS = { perturbed = true, sparsemap = true }
+local MEANS = { perturbed = true, sparsemap = true, frank_wolfe = true }
 
 -- Those that take noise and samples.
 local NOISY = { imle = true, aimle = true, identity = true, straight_through = true }
@@ -223,7 +224,7 @@ describe("every estimator", function()
           local z = (sampled(name, s))(x)
           assert.is_true(z:equals(answer.samples))
           assert(z.id, "a layer's answer has a history")
-          local drawn = name == "sparsemap" and 0 or 1
+          local drawn = (name == "sparsemap" or name == "frank_wolfe") and 0 or 1
           assert(random.draw("noise").index == (state.position.noise or 0) + drawn)
         end
       end)

@@ -59,7 +59,7 @@ describe("experiments/shortest_path_5x5.lua", function()
     assert.equal(20 * 1000, last.spo_plus.solves) -- z* is given
     assert.equal(20 * 1000 * 3, last.fenchel_young.solves)
     assert.equal("costs", last.two_stage.supervision)
-    assert.equal("both", last.spo_plus.supervision)
+    assert.equal("costs", last.spo_plus.supervision)
     assert.equal("paths", last.fenchel_young.supervision)
   end)
 end)

@@ -46,12 +46,13 @@ local lua_floors = {
   { "data", { "autograd", "tensor", "random", "solver", "data.make" } }, -- labels are a solver's answers
   { "data.make", { "autograd", "tensor", "random", "solver", "noise", "data" } },
   { "metric", { "autograd", "tensor", "random", "solver", "noise" } },
-  { "diagnose",
-    { "autograd", "tensor", "random", "solver", "noise", "distribution", "target", "estimator", "loss" } },
   { "checkpoint", { "tensor", "random", "data" } },
   { "progress", {} }, { "failure", {} }, { "inspect", {} },
   { "plot", { "tensor", "data", "progress" } },
   { "statistics", { "random" } },
+  { "diagnose",
+    { "autograd", "tensor", "random", "solver", "noise", "distribution", "target", "estimator", "loss", "progress",
+      "plot" } },
   { "experiment",
     { "tensor", "random", "solver", "data", "checkpoint", "progress", "plot", "failure", "statistics" } },
   { "init", { "autograd" } }, -- loads every other part when it is first used

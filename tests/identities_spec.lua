@@ -327,6 +327,25 @@ describe("the perturbed optimizer", function()
       end
     end)
 
+  double_it("over one_hot of 2 with multiplicative noise has its closed form, antithetic or not", function()
+    -- theta_1 exp(T e_1) > theta_2 exp(T e_2) has the probability Phi(d), d = log(theta_1 / theta_2) / (T sqrt 2);
+    -- n = 20,000 rows of 2 to 6 samples
+    local n, T, theta = 20000, 0.5, { 1.5, 1.2 }
+    local d = math.log(theta[1] / theta[2]) / (T * math.sqrt(2))
+    local density = math.exp(-d * d / 2) / math.sqrt(2 * math.pi) / (T * math.sqrt(2))
+    local expected = { density / theta[1], -density / theta[2] }
+    for _, antithetic in ipairs { true, false } do
+      for _, case in ipairs { { 2, "none" }, { 2, "unperturbed" }, { 4, "loo" }, { 6 }, { 3 }, { 2 } } do
+        random.seed(78)
+        local layer = estimator.perturbed { solver = solver.one_hot { n = 2 }, samples = case[1], baseline = case[2],
+          noise = noise.multiplicative { antithetic = antithetic }, temperature = T }
+        local g = gradient(layer, rows_of(theta, n), rows_of({ 1, 0 }, n):unsqueeze(1))
+        assert_means(expected, g, ("%d samples, %s, antithetic %s"):format(case[1], layer.options.baseline,
+          tostring(antithetic)))
+      end
+    end
+  end)
+
   -- F(theta + h d) - F(theta - h d) is 2 h times the mean of <F', d> over the segment between: rows stand at uniform
   -- points of it, and the long difference is exact.
   local laws = { factors = { multiplicative = true, temperature = 0.5 } }

@@ -280,6 +280,24 @@ describe("the law", function()
     end
   end)
 
+  it("of sum_of_gamma has its mean and variance where variates are drawn one by one, and by parts", function()
+    -- n = 100,000; 5 standard errors, that of the variance from the law's own cumulants: a false alarm in 2 million
+    local n = 100000
+    for _, case in ipairs {
+      { k = 0.001, terms = 3 }, { k = 0.02, terms = 40 }, { k = 1, terms = 1000 }, { k = 30, terms = 5000 },
+      { k = 3, terms = 65, inverse_scale = true }, { k = 100, terms = 1 },
+    } do
+      local law = noise.sum_of_gamma(case)
+      local x = law:sample({ 1, 1, n }, DRAW):reshape(n)
+      local mean, variance, _, fourth = law:cumulants()
+      local off = x:mean():item() - mean
+      assert(math.abs(off) < 5 * math.sqrt(variance / n), ("k = %g: mean off by %g"):format(case.k, off))
+      off = (x - mean):square():mean():item() - variance
+      assert(math.abs(off) < 5 * math.sqrt((fourth + 2 * variance ^ 2) / n),
+        ("k = %g: variance off by %g"):format(case.k, off))
+    end
+  end)
+
   it("of sum_of_gamma has the recorded moments", function()
     for _, case in ipairs(support.read_json("tests/golden/identity/topk_sampler.json").sum_of_gamma_moments) do
       for _, inverse in ipairs { false, true } do
@@ -301,6 +319,24 @@ describe("the law", function()
       local law = noise.sum_of_gamma { k = case.k, terms = case.iterations }
       support.near(case.exact_quantiles, law:quantile(tensor(case.probabilities)), support.is_double and 1e-9 or 1e-5)
     end
+  end)
+
+  it("of sum_of_gamma has quantiles that its distribution function inverts, all over 0..1", function()
+    for _, case in ipairs { { 0.3, 10 }, { 0.5, 10 }, { 0.7, 10 }, { 1, 100 } } do
+      local law, p = noise.sum_of_gamma { k = case[1], terms = case[2] }, {}
+      for i = 1, 1000 do p[i] = i / 1001 end
+      support.near(p, law:cdf(law:quantile(tensor(p))), support.is_double and 1e-9 or 1e-5)
+    end
+  end)
+
+  it("of sum_of_gamma is NaN, and not tabled, where k is too small to invert its transform", function()
+    local law = noise.sum_of_gamma { k = 0.01 }
+    for _, name in ipairs { "cdf", "log_density", "quantile" } do
+      local value = law[name](law, tensor { 0.5 }):item()
+      assert(value ~= value, name)
+    end
+    support.assert_fails("MG-ARGUMENT", "k = 0.01, expected at least 0.05 of a tabled law", noise.sum_of_gamma,
+      { k = 0.01, tabled = true })
   end)
 
   it("of tabled sum_of_gamma is the exact quantile function of its uniforms", function()

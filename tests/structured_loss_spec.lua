@@ -121,6 +121,7 @@ describe("every loss over a solver", function()
       local made = row[2](items)
       assert_fails("MG-SHAPE", "has shape 5, x has 3x5", made, tensor.ones(3, N), tensor.ones(N))
       assert_fails("MG-OPTION", "after x", made, tensor.ones(3, N))
+      assert_fails("MG-SHAPE", "no instances: x has shape", made, tensor.ones(0, N), tensor.ones(0, N))
       assert.matches("loss." .. name, tostring(made), 1, true)
     end)
   end

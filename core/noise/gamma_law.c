@@ -119,7 +119,10 @@ static double log_density(const gamma_sum *s, double log_y) {
   return s->a * log_rates(s) + (shape - 1) * log_y - lgamma(shape);
 }
 
-/* log y with F or 1 - F = exp(log_p), from a start: Newton's method for log p over log y, in a bracket. */
+static const double MOST_UP = 2;
+
+/* log y with F or 1 - F = exp(log_p), from a start: Newton's method for log p over log y, in a bracket. Far in the other
+ * tail log p is flat and the way up would be endless: a step is MOST_UP at most. */
 static double solve(const gamma_sum *s, part what, double log_p, double start) {
   double low = -INFINITY, high = INFINITY, at = start;
   for (int i = 0; i < 100; i++) {
@@ -127,8 +130,9 @@ static double solve(const gamma_sum *s, part what, double log_p, double start) {
     int is_high = what == LOWER ? wrong > 0 : wrong < 0;
     if (is_high) high = at;
     else low = at;
-    double slope = density * exp(at - value); /* of log p over log y, but for its sign */
-    double next = at - (what == LOWER ? wrong : -wrong) / slope;
+    double slope = density * exp(at - value); /* of log p over log y, but for its sign; infinite: no step */
+    double next = isinf(slope) ? NAN : at - (what == LOWER ? wrong : -wrong) / slope;
+    if (next > at + MOST_UP) next = at + MOST_UP;
     if (fabs(wrong) < 1e-9 || fabs(next - at) < 1e-14 * (1 + fabs(at))) /* what is left is rounding */
       return isfinite(next) ? next : at;
     if (!(next > low && next < high)) next = (low + high) / 2;
@@ -145,12 +149,15 @@ static double guess(const gamma_sum *s, part what, double log_p) {
   return fmin((log_p + lgamma(shape + 1) - s->a * log_rates(s)) / shape, log(20));
 }
 
-static int is_too_long(const gamma_sum *s) { return s->terms > GAMMA_MOST_TERMS; }
+/* Whether the contour's nodes do not reach: cancellation would leave nothing of the sums. */
+static int is_beyond(const gamma_sum *s) {
+  return s->terms > GAMMA_MOST_TERMS || s->a > GAMMA_MOST_SHAPE;
+}
 
 double gamma_log_density(const mg_noise *noise, double x) {
   gamma_sum s = sum_of(noise);
   double y = (x - s.low) / s.unit;
-  if (is_too_long(&s)) return NAN;
+  if (is_beyond(&s)) return NAN;
   if (!(y > 0) || isinf(y)) return -INFINITY;
   return log_density(&s, log(y)) - log(s.unit);
 }
@@ -158,7 +165,7 @@ double gamma_log_density(const mg_noise *noise, double x) {
 double gamma_cdf(const mg_noise *noise, double x) {
   gamma_sum s = sum_of(noise);
   double y = (x - s.low) / s.unit;
-  if (is_too_long(&s)) return NAN;
+  if (is_beyond(&s)) return NAN;
   if (!(y > 0)) return 0;
   if (isinf(y)) return 1;
   double lower = log_part(&s, LOWER, log(y), NULL);
@@ -167,7 +174,7 @@ double gamma_cdf(const mg_noise *noise, double x) {
 
 double gamma_quantile(const mg_noise *noise, double p) {
   gamma_sum s = sum_of(noise);
-  if (is_too_long(&s)) return NAN;
+  if (is_beyond(&s)) return NAN;
   if (p == 0) return s.low;
   if (p == 1) return INFINITY;
   part what = p < 0.5 ? LOWER : UPPER;
@@ -284,6 +291,9 @@ static mg_status make_half(const gamma_sum *s, part what, mg_real *table, double
 mg_status gamma_tabulate(mg_noise *noise) {
   gamma_sum s = sum_of(noise);
   double worst = 0, variance = 0;
+  if (is_beyond(&s))
+    return fail(MG_BAD_ARGUMENT, "sum_of_gamma: k = %g, expected at least %g of a tabled law", 1 / s.a,
+                1.0 / GAMMA_MOST_SHAPE);
   for (int i = 1; i <= s.terms; i++) variance += s.a / (rate(&s, i) * rate(&s, i));
   mg_real *table = noise->table = memory_array(2 * HALF_TABLE * TERMS, (int64_t)sizeof(mg_real));
   if (!table) return MG_NO_MEMORY;
@@ -293,8 +303,8 @@ mg_status gamma_tabulate(mg_noise *noise) {
   double share = worst / (s.unit * sqrt(variance));
   if (status == MG_OK && !(share <= MOST_WRONG))
     return fail(MG_BAD_ARGUMENT,
-                "sum_of_gamma: a table for k = %g, terms = %d would be off by %.1g standard deviations: k is "
-                "large beside terms; take tabled = false",
+                "sum_of_gamma: a table for k = %g, terms = %d would be off by %.1g standard deviations: k and "
+                "terms are too far apart; take tabled = false",
                 1 / s.a, s.terms, share);
   return status;
 }

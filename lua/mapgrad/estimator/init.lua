@@ -5,7 +5,7 @@ local check = require "mapgrad.check"
 
 local NAMES = {
   "imle", "aimle", "identity", "blackbox", "lpgd", "straight_through", "gumbel_softmax", "relaxed_top_k", "soft_rank",
-  "soft_sort", "sinkhorn", "sparsemap", "subset", "perturbed", "score_function",
+  "soft_sort", "sinkhorn", "sparsemap", "frank_wolfe", "subset", "perturbed", "score_function",
 }
 
 return check.registry("estimator", NAMES, function(name) return require("mapgrad.estimator." .. name) end)

@@ -47,6 +47,7 @@ end
 --   recorded; best = <theta, z*> [batch, 1], recorded; r = <theta_true, z> [batch, known]; is_best [batch, known]
 function pool.loss(name, rules, value)
   return structured.loss(name, pool.rules(rules), function(self, theta, truth, context)
+    self:expect_instances(theta)
     local theta_true, best, own = self:solved_truth(truth, theta, context)
     local known = autograd.pause(grow, self, theta, best, own)
     local rows, true_rows = self:finite(self:rows(theta)), self:finite(self:rows(theta_true))

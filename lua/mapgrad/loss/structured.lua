@@ -64,18 +64,23 @@ function methods.mean_inner(self, theta, z)
   self:expect_allowed(theta, z)
   local product = self:finite(theta) * z
   local count = product:count() / self.solver.n
-  if count == 0 then
+  self:expect_instances(theta)
+  return product:sum() * (1 / count)
+end
+
+--- Raises if there is nothing to take the mean of.
+function methods.expect_instances(self, theta)
+  if theta:count() == 0 then
     check.fail("MG-SHAPE", "%s: no instances: x has shape %s", self.name, table.concat(theta:shape(), "x"))
   end
-  return product:sum() * (1 / count)
 end
 
 --- Raises if an entry of z is not 0 where theta forbids it.
 function methods.expect_allowed(self, theta, z)
   local forbidden = theta:detach():eq(-math.huge)
   if (forbidden * z:detach()):ne(0):any():item() == 1 then
-    check.fail("MG-ARGUMENT", "%s: a solution or label has an entry that is forbidden: its score is -inf (its cost inf)",
-      self.name)
+    check.fail("MG-ARGUMENT",
+      "%s: a solution or label has an entry that is forbidden: its score is -inf (its cost inf)", self.name)
   end
 end
 
