@@ -130,10 +130,21 @@ local function model(features, edges, link)
   return nn.sequential(layers)
 end
 
+-- All instances, and the solver of their paths.
+local function instances(o)
+  if not o.file then
+    return data.make.shortest_path { count = o.train + 2 * o.held_out, degree = o.degree, noise = o.noise }
+  end
+  local arrays, message = data.npz_read(o.file)
+  if not arrays then error(message) end
+  local _, paths = data.make.shortest_path { count = 1, seed = 0 }
+  return data.set { x = arrays.x, costs = arrays.costs, expected = arrays.expected, path = paths(arrays.costs) }, paths
+end
+
 local function run(chosen, record, o)
-  local set, paths = data.make.shortest_path { count = o.train + 2 * o.held_out, degree = o.degree, noise = o.noise }
-  local train, validation, test = set:rows(1, o.train), set:rows(-2 * o.held_out, -o.held_out - 1),
-    set:rows(-o.held_out, -1)
+  local set, paths = instances(o)
+  local train, test, left = set:rows(1, o.train), set:rows(-o.held_out, -1), set:count() - o.train - o.held_out
+  local validation = left > 0 and set:rows(o.train + 1, o.train + left)
   local net = model(train.x:size(2), train.costs:size(2), chosen.link)
   local adam = mg.optim.adam(net:parameters(), { rate = o.rate or chosen.rate })
   local schedule, loss_of = mg.optim.schedule.cosine(adam, { count = o.epochs }), chosen.loss(paths)
@@ -147,7 +158,7 @@ local function run(chosen, record, o)
     for batch in train:batches { size = o.batch, shuffle = true } do
       if record:step(adam:step(function() return loss_of(net(batch.x), batch) end)) then break end
     end
-    record { epoch = epoch, validation_regret = regret(validation) }
+    record { epoch = epoch, loss = record:mean(), validation_regret = validation and regret(validation) or nil }
   end
   local least = (test.costs * test.path):sum(2):mean():item()
   record {
@@ -162,6 +173,7 @@ return mg.experiment {
   options = {
     { name = "train", form = "count", default = 1000, help = "instances to learn from", smoke = 100 },
     { name = "held_out", form = "count", default = 1000, help = "instances to validate, and to test", smoke = 100 },
+    { name = "file", form = "text", help = ".npz with x, costs, expected: first those to learn from, last the unseen" },
     { name = "degree", form = "count", default = 4, help = "of the polynomials" },
     { name = "noise", form = "not_negative", default = 0.5, help = "half the width of the factors of the costs" },
     { name = "epochs", form = "count", default = 20, help = "passes over the training instances" },
