@@ -1,7 +1,8 @@
 # mapgrad. `make help` lists what there is.
 #
 # Variants: CC=clang, ARCH=x86-64-v3 (default native), DEBUG=1, SANITIZE=address,undefined or thread,
-# LUAS="lua5.4 luajit". Every variant has its own folder of objects. CBC= leaves integer programs out.
+# LUAS="lua5.4 luajit". Every variant has its own folder of objects. CBC= leaves integer programs out, MPI=
+# training over several processes.
 
 CC ?= gcc
 ifeq ($(origin CC),default)
@@ -15,12 +16,12 @@ ONLY ?=
 TIME ?=
 B ?= build
 
-# Debian packages: to build and run, and to test. The one list of them. Integer programs (g++, coinor-libcbc-dev) are
-# optional.
+# Debian packages: to build and run, and to test. The one list of them. Integer programs (g++, coinor-libcbc-dev) and
+# Open MPI (libopenmpi-dev, openmpi-bin) are optional.
 PACKAGES_RUN := gcc make pkg-config libc6-dev lua5.4 liblua5.4-dev luajit libluajit-5.1-dev lua-argparse \
   lua-filesystem libopenblas-dev libpng-dev zlib1g-dev libzip-dev libjansson-dev libedit-dev gnuplot-nox
-PACKAGES_TEST := $(PACKAGES_RUN) g++ coinor-libcbc-dev lua-busted lua-check libcmocka-dev luarocks clang \
-  freeciv-data git
+PACKAGES_TEST := $(PACKAGES_RUN) g++ coinor-libcbc-dev libopenmpi-dev openmpi-bin lua-busted lua-check \
+  libcmocka-dev luarocks clang freeciv-data git
 PACKAGES_SANITIZE := $(PACKAGES_TEST) libclang-rt-14-dev
 
 comma := ,
@@ -43,6 +44,8 @@ endif
 # COIN-OR CBC solves integer programs: where it and a C++ compiler are, or with CBC= not at all.
 CXX := $(if $(filter clang%,$(notdir $(CC))),$(patsubst clang%,clang++%,$(CC)),g++)
 CBC ?= $(shell pkg-config --exists cbc 2>/dev/null && command -v $(CXX) 2>/dev/null)
+# Open MPI joins processes: where it is, or with MPI= not at all.
+MPI ?= $(shell pkg-config --exists mpi 2>/dev/null && echo yes)
 # No fast-math: infinities and NaN carry meaning. No contraction: the same bits on any machine that has
 # the same BLAS kernels.
 MODE := -std=c11 -D_GNU_SOURCE -fPIC -fno-math-errno -fno-trapping-math -ffp-contract=off -march=$(ARCH)
@@ -59,9 +62,9 @@ LINK = $(CC) -shared -Wl,--version-script=core/exports.map -Wl,-z,relro,-z,now,-
 O := $(B)/obj/$(notdir $(CC))$(VARIANT)
 OUT := $(B)$(if $(VARIANT),/$(patsubst -%,%,$(VARIANT)))
 CORE := $(wildcard core/*/*.c)
-BINDING := $(wildcard lua/binding/*.c)
+BINDING := $(filter-out lua/binding/mpi_module.c,$(wildcard lua/binding/*.c))
 MODULES := $(foreach l,$(LUAS),$(OUT)/$(l)/mapgrad/core.so $(OUT)/$(l)/mapgrad/core_double.so) \
-  $(foreach l,$(LUAS),$(OUT)/$(l)/mapgrad/cbc.$(if $(CBC),so,none))
+  $(foreach l,$(LUAS),$(OUT)/$(l)/mapgrad/cbc.$(if $(CBC),so,none) $(OUT)/$(l)/mapgrad/mpi_module.$(if $(MPI),so,none))
 define_float :=
 define_double := -DMG_DOUBLE
 suffix_float :=
@@ -87,6 +90,7 @@ help:
 	@echo 'make install     to PREFIX=$(PREFIX) (DESTDIR honoured); make uninstall takes it away'
 	@echo 'make clean       remove build/'
 	@echo 'make CBC=        without COIN-OR CBC, that is without integer programs; it is left out where it is missing'
+	@echo 'make MPI=        without Open MPI, that is without mapgrad.mpi on more than one process; likewise'
 
 all: modules $(OUT)/mapgrad
 modules: $(MODULES)
@@ -127,9 +131,25 @@ $(OUT)/%/mapgrad/cbc.so: $(O)/cbc_module.o core/exports.map
 	@rm -f $(@D)/cbc.none
 	@echo 'ld $@'
 	@$(LINK) -o $@ $< $(LIBS_CBC)
-$(OUT)/%/mapgrad/cbc.none:
+
+# Open MPI, one for each Lua, the same for any real. Its headers are not ours to warn about.
+define mpi_rules
+$(O)/mpi/$(1)/mpi_module.o: lua/binding/mpi_module.c
+	@mkdir -p $$(@D)
+	@echo 'cc $$<, $(1)'
+	@$$(C) $$(call lua_cflags,$(1)) $$(patsubst -I%,-isystem %,$$(shell pkg-config --cflags mpi)) -c $$< -o $$@
+$(OUT)/$(1)/mapgrad/mpi_module.so: $(O)/mpi/$(1)/mpi_module.o core/exports.map
+	@mkdir -p $$(@D)
+	@rm -f $$(@D)/mpi_module.none
+	@echo 'ld $$@'
+	@$$(LINK) -o $$@ $$< $$(shell pkg-config --libs mpi)
+endef
+$(foreach l,$(LUAS),$(eval $(call mpi_rules,$(l))))
+
+# In place of an optional module that is left out.
+$(OUT)/%.none:
 	@mkdir -p $(@D)
-	@rm -f $(@D)/cbc.so
+	@rm -f $(@:.none=.so)
 	@touch $@
 
 # The one file where products and sums are fused, as in BLAS.
@@ -213,11 +233,13 @@ INST_LUADIR ?= $(DESTDIR)$(RUN_LUADIR)
 INST_BINDIR ?= $(DESTDIR)$(PREFIX)/bin
 LUA_FILES := $(shell find lua/mapgrad -name '*.lua' | sort)
 
-install: $(foreach f,core.so core_double.so cbc.$(if $(CBC),so,none),$(OUT)/$(LUA)/mapgrad/$(f))
-	@rm -f "$(INST_LIBDIR)/mapgrad/cbc.so"
+OPTIONAL := $(if $(CBC),cbc) $(if $(MPI),mpi_module)
+
+install: $(foreach f,core core_double $(OPTIONAL),$(OUT)/$(LUA)/mapgrad/$(f).so)
+	@rm -f "$(INST_LIBDIR)/mapgrad/cbc.so" "$(INST_LIBDIR)/mapgrad/mpi_module.so"
 	@for f in $(LUA_FILES:lua/%=%); do \
 	  install -D -m 644 lua/$$f "$(INST_LUADIR)/$$f" || exit 1; done
-	@for f in core core_double $(if $(CBC),cbc); do \
+	@for f in core core_double $(OPTIONAL); do \
 	  install -D -m 755 $(OUT)/$(LUA)/mapgrad/$$f.so "$(INST_LIBDIR)/mapgrad/$$f.so" || exit 1; done
 	@mkdir -p "$(INST_BINDIR)"
 	@{ echo '#!/usr/bin/env $(LUA)'; \

@@ -359,11 +359,11 @@ mg_status mg_law_divergence(const mg_law *p, double temperature, const mg_real *
 /* out [samples, count] = log p(z) for z [samples, count, n]; that they are solutions is not checked. */
 mg_status mg_law_log_prob(const mg_law *p, double temperature, const mg_real *theta,
                           const mg_real *z, int64_t samples, int64_t count, mg_real *out);
-/* z [samples, count, n]: exact samples; (s, i) is a function of (draw, s, i, its theta) and of
- * nothing else. theta is [samples, count, n], or [count, n] with theta_samples = 1. */
+/* z [samples, count, n]: exact samples; (s, i) is a function of (draw, s, first_row + i, its theta) and
+ * of nothing else. theta is [samples, count, n], or [count, n] with theta_samples = 1. */
 mg_status mg_law_sample(const mg_law *p, double temperature, const mg_draw *draw,
                         const mg_real *theta, int64_t theta_samples, int64_t samples, int64_t count,
-                        mg_real *z);
+                        int64_t first_row, mg_real *z);
 
 /* ================================================================ floor 1: data */
 
@@ -803,8 +803,8 @@ mg_tensor *mg_group_norm_vjp(const mg_tensor *x, const mg_tensor *gain, const mg
 /* ---- dropout (Srivastava et al. 2014) */
 
 /* Entries become 0 with probability rate in [0, 1) (down to 2^-32), else x / (1 - rate). Entry i is
- * dropped or not by (draw, i) alone: the vjp is mg_dropout(dy, rate, draw). */
-mg_tensor *mg_dropout(const mg_tensor *x, double rate, const mg_draw *draw);
+ * dropped or not by (draw, first + i) alone: the vjp is mg_dropout(dy, rate, draw, first). */
+mg_tensor *mg_dropout(const mg_tensor *x, double rate, const mg_draw *draw, int64_t first);
 
 /* ---- update rules, in place, fused */
 

@@ -47,17 +47,29 @@ function command.remove(folder)
   os.execute("rm -rf " .. quote(folder))
 end
 
+-- Runs shell lines, all at once, each with a folder of its own for temporary files; a list of {code=, out=, err=}.
+local function run_all(lines, input)
+  local folders, parts, results = {}, {}, {}
+  for i, line in ipairs(lines) do
+    local folder = command.folder()
+    command.write(folder .. "/in", input or "")
+    folders[i] = folder
+    parts[i] = ("{ { TMPDIR=%s; export TMPDIR; %s; } <%s/in >%s/out 2>%s/err; echo $? >%s/code; }"):format(folder, line,
+      folder, folder, folder, folder)
+  end
+  os.execute("cd . && " .. table.concat(parts, " & ") .. (#lines > 1 and " & wait" or ""))
+  for i, folder in ipairs(folders) do
+    results[i] = {
+      code = tonumber(slurp(folder .. "/code")), out = slurp(folder .. "/out"), err = slurp(folder .. "/err"),
+    }
+    command.remove(folder)
+  end
+  return results
+end
+
 -- Runs a shell line; {code=, out=, err=}.
 local function run(line, input)
-  local folder = command.folder()
-  command.write(folder .. "/in", input or "")
-  os.execute(("cd . && { %s; } <%s/in >%s/out 2>%s/err; echo $? >%s/code"):format(line, folder, folder, folder,
-    folder))
-  local result = {
-    code = tonumber(slurp(folder .. "/code")), out = slurp(folder .. "/out"), err = slurp(folder .. "/err"),
-  }
-  command.remove(folder)
-  return result
+  return run_all({ line }, input)[1]
 end
 
 local function words(list)
@@ -78,6 +90,16 @@ end
 -- @return {code=, out=, err=}
 function command.mapgrad(arguments, input)
   return run(start("", script) .. " " .. words(arguments), input)
+end
+
+--- Runs `mapgrad` several times at once.
+-- @param list  of {environment, arguments}; environment: a text before the program, such as "PATH=" or the words of a
+--   command that starts it
+-- @return list of {code=, out=, err=}
+function command.mapgrad_all(list)
+  local lines = {}
+  for i, row in ipairs(list) do lines[i] = start(row[1], script) .. " " .. words(row[2]) end
+  return run_all(lines)
 end
 
 --- Runs `mapgrad` until its stdout has a first byte, then interrupts it.
@@ -106,6 +128,17 @@ function command.lua(text, environment)
   local result = run(start(environment or "", file))
   command.remove(folder)
   return result
+end
+
+--- Runs a Lua text several times at once, each with the environment, or the command before it, of a list.
+-- @return list of {code=, out=, err=}
+function command.lua_all(text, environments)
+  local folder, lines = command.folder(), {}
+  local file = command.write(folder .. "/program.lua", text)
+  for i, environment in ipairs(environments) do lines[i] = start(environment, file) end
+  local results = run_all(lines)
+  command.remove(folder)
+  return results
 end
 
 return command

@@ -23,6 +23,7 @@ local one_file = {
   ["zlib.h"] = "core/data/gzip.c", ["zip.h"] = "core/data/npz.c", ["jansson.h"] = "core/data/json.c",
   ["histedit.h"] = "lua/binding/line_edit.c", ["spawn.h"] = "core/base/process.c",
   ["dlfcn.h"] = "core/solver/function.c core/solver/cbc.c", ["CbcModel.hpp"] = "core/solver/cbc_module.cpp",
+  ["mpi.h"] = "lua/binding/mpi_module.c",
 }
 
 local binding_may = { ["mapgrad.h"] = true, ["binding.h"] = true, ["lua_compat.h"] = true }
@@ -48,6 +49,7 @@ local lua_floors = {
   { "metric", { "autograd", "tensor", "random", "solver", "noise" } },
   { "checkpoint", { "tensor", "random", "data" } },
   { "progress", {} }, { "failure", {} }, { "inspect", {} },
+  { "mpi", { "autograd", "tensor", "random", "solver", "checkpoint", "progress", "failure" } },
   { "plot", { "tensor", "data", "progress" } },
   { "statistics", { "random" } },
   { "diagnose",
@@ -58,7 +60,8 @@ local lua_floors = {
   { "init", { "autograd" } }, -- loads every other part when it is first used
   { "help", { "init", "inspect" } },
   { "repl", { "init", "failure", "help", "inspect", "random", "progress" } },
-  { "cli", { "init", "data", "experiment", "failure", "help", "plot", "progress", "random", "repl", "statistics" } },
+  { "cli",
+    { "init", "data", "experiment", "failure", "help", "mpi", "plot", "progress", "random", "repl", "statistics" } },
 }
 
 -- What else lua/mapgrad may require.
@@ -68,7 +71,7 @@ local rocks = { argparse = true, lfs = true, ffi = true }
 local raising = {
   ["lua/mapgrad/tensor.lua"] = true, ["lua/mapgrad/autograd/tape.lua"] = true, ["lua/mapgrad/solver/define.lua"] = true,
   ["lua/mapgrad/solver/command.lua"] = true,
-  ["lua/mapgrad/nn/module.lua"] = true, ["lua/mapgrad/checkpoint.lua"] = true,
+  ["lua/mapgrad/mpi/trainer.lua"] = true, ["lua/mapgrad/nn/module.lua"] = true, ["lua/mapgrad/checkpoint.lua"] = true,
 }
 
 local root_entries = {
@@ -198,6 +201,7 @@ for _, row in ipairs(lua_floors) do lua_may[row[1]] = set(row[2], always, { row[
 for _, name in ipairs(always) do lua_may[name] = {} end
 lua_may.real = set { "core" }
 lua_may.check = set { "real" }
+lua_may.mpi.mpi_module = true -- its C module, which other parts do without
 lua_may.cli.core = true -- the option --double chooses the module
 
 local function lua_requires(path, text)

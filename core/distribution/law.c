@@ -53,7 +53,7 @@ typedef struct job {
   double temperature;
   const mg_real *theta, *other, *z;
   mg_real *log_partition, *marginals, *entropy, *out;
-  int64_t samples, rows, parts;
+  int64_t samples, rows, parts, first_row; /* the last one of a sample's number */
   uint32_t key[2];
 } job;
 
@@ -171,7 +171,7 @@ static mg_status log_prob_row(const job *j, int64_t row, const room *r) {
 static void draw_samples(const job *j, int64_t row, int64_t first, int64_t last, const room *r) {
   const mg_law *p = j->law;
   for (int64_t s = first; s < last; s++) {
-    law_place place = {{j->key[0], j->key[1]}, (uint32_t)s, (uint32_t)row, 0};
+    law_place place = {{j->key[0], j->key[1]}, (uint32_t)s, (uint32_t)(j->first_row + row), 0};
     mg_real *z = j->out + (s * j->rows + row) * p->n;
     memset(z, 0, (size_t)p->n * sizeof *z);
     p->kind->sample(p, r->x, r->scratch, &place, z);
@@ -253,13 +253,14 @@ mg_status mg_law_log_prob(const mg_law *p, double temperature, const mg_real *th
 
 mg_status mg_law_sample(const mg_law *p, double temperature, const mg_draw *draw,
                         const mg_real *theta, int64_t theta_samples, int64_t samples, int64_t count,
-                        mg_real *z) {
+                        int64_t first_row, mg_real *z) {
   job j = {.law = p,
            .temperature = temperature,
            .theta = theta,
            .out = z,
            .samples = samples,
-           .rows = count};
+           .rows = count,
+           .first_row = first_row};
   j.parts = parallel_chunks(samples, SAMPLES);
   random_key(draw, j.key);
   if (theta_samples > 1) return run(&j, count * samples, sample_alone);

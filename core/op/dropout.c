@@ -10,6 +10,7 @@ typedef struct dropout {
   uint32_t key[2];
   uint32_t limit; /* words below it drop their entry */
   mg_real scale;
+  int64_t first; /* number of the first entry */
   const mg_real *x;
   mg_real *out;
 } dropout;
@@ -41,30 +42,32 @@ static void words_of(const uint32_t key[2], uint64_t first, uint32_t words[4 * L
   }
 }
 
-/* Chunks start at multiples of 4 LANES. */
 static mg_status dropout_chunk(void *job, int64_t first, int64_t last) {
   const dropout *d = job;
   const mg_real scale = d->scale;
   uint32_t words[4 * LANES], limit = d->limit;
-  for (int64_t i = first; i < last; i += 4 * LANES) {
-    int n = (int)(last - i < 4 * LANES ? last - i : 4 * LANES);
+  for (int64_t i = first; i < last;) {
+    int skip = (int)((d->first + i) % (4 * LANES)), left = 4 * LANES - skip;
+    int n = (int)(last - i < left ? last - i : left);
     const mg_real *x = d->x + i;
     mg_real *out = d->out + i;
-    words_of(d->key, (uint64_t)i / 4, words);
+    words_of(d->key, (uint64_t)(d->first + i - skip) / 4, words);
     for (int j = 0; j < n; j++) {
       mg_real kept = x[j] * scale;
-      out[j] = words[j] < limit ? 0 : kept;
+      out[j] = words[skip + j] < limit ? 0 : kept;
     }
+    i += n;
   }
   return MG_OK;
 }
 
-mg_tensor *mg_dropout(const mg_tensor *x, double rate, const mg_draw *draw) {
+mg_tensor *mg_dropout(const mg_tensor *x, double rate, const mg_draw *draw, int64_t first) {
   if (!(rate >= 0 && rate < 1))
     return fail_null(MG_BAD_ARGUMENT, "dropout: rate = %g is not in [0, 1)", rate);
   mg_tensor *y = tensor_like(x);
   if (!y) return NULL;
   dropout d = {.limit = (uint32_t)(rate * 0x1p32), .scale = (mg_real)(1 / (1 - rate))};
+  d.first = first;
   d.x = x->data;
   d.out = y->data;
   random_key(draw, d.key);

@@ -140,13 +140,13 @@ static int law_log_prob(lua_State *L) {
   return 1;
 }
 
-/* law_sample(law, temperature, theta, seed, stream, index, theta_samples, samples, shape) -> z */
+/* law_sample(law, temperature, theta, seed, stream, index, theta_samples, samples, first_row, shape) -> z */
 static int law_sample(lua_State *L) {
   const mg_law *p = check_law(L, 1);
   double temperature = check_number(L, 2);
   mg_draw draw = check_draw(L, 4);
-  int64_t theta_samples = check_integer(L, 7), samples = check_integer(L, 8);
-  mg_tensor *out = new_output(L, 9);
+  int64_t theta_samples = check_integer(L, 7), samples = check_integer(L, 8), first = check_integer(L, 9);
+  mg_tensor *out = new_output(L, 10);
   if (samples < 1) return 1;
   int64_t rows = mg_tensor_size(out) / samples / mg_law_size(p), size = rows * mg_law_size(p);
   if (mg_tensor_size(out) != samples * size || (theta_samples != 1 && theta_samples != samples))
@@ -154,7 +154,7 @@ static int law_sample(lua_State *L) {
                          (double)mg_tensor_size(out));
   mg_tensor *theta = check_sized(L, 3, theta_samples * size);
   check_status(L, mg_law_sample(p, temperature, &draw, mg_tensor_data(theta), theta_samples,
-                                samples, rows, mg_tensor_data(out)));
+                                samples, rows, first, mg_tensor_data(out)));
   return 1;
 }
 

@@ -86,15 +86,16 @@ static int layer_norm_vjp(lua_State *L) { return row_norm_vjp(L, 1); }
 
 static int group_norm_vjp(lua_State *L) { return row_norm_vjp(L, 0); }
 
-/* dropout(x, rate, seed, stream, index) */
+/* dropout(x, rate, seed, stream, index, number of the first entry) */
 static int dropout(lua_State *L) {
   double rate = check_number(L, 2);
   mg_draw draw = check_draw(L, 3);
+  int64_t first = lua_isnoneornil(L, 6) ? 0 : check_integer(L, 6);
   int attempts = 0;
   state *S = state_of(L);
   handle *h = handle_new(L, S);
   mg_tensor *x = check_tensor(L, 1);
-  do h->tensor = mg_dropout(x, rate, &draw);
+  do h->tensor = mg_dropout(x, rate, &draw, first);
   while (handle_again(L, h, &attempts));
   return handle_done(L, S, h);
 }

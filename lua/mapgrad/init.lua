@@ -6,7 +6,7 @@ local core = require "mapgrad.real"
 
 local PARTS = {
   "autograd", "checkpoint", "data", "diagnose", "distribution", "estimator", "experiment", "ffi", "help", "loss",
-  "metric", "nn", "noise", "optim", "plot", "progress", "random", "solver", "target", "tensor",
+  "metric", "mpi", "nn", "noise", "optim", "plot", "progress", "random", "solver", "target", "tensor",
 }
 
 local info = core.info()

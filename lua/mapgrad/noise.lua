@@ -83,7 +83,7 @@ function methods.sample(self, shape, draw)
     check.fail("MG-SHAPE", "noise: expected a shape of samples, batch, n, got %s", show.shape(shape))
   end
   return tensor.wrap(core.noise_sample(self:bound(samples, batch, n), draw.seed, draw.stream, draw.index,
-    samples, batch, 0, n, shape))
+    samples, batch, random.first(draw, batch), n, shape))
 end
 
 local function expect_law(self)

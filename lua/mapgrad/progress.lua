@@ -25,6 +25,7 @@ local rules = {
   columns = check.optional(check.count()),
 }
 
+local silent = false
 local unfinished -- the bar whose line on the terminal has no end yet
 
 --- A bar.
@@ -40,12 +41,17 @@ function progress.new(options)
   local self = check.options("progress.new", options, rules)
   self.clock = self.clock or core.clock
   if self.terminal == nil then self.terminal = core.is_terminal(2) end
-  self.file = not self.quiet and (self.file or io.stderr) or nil
+  self.file = not self.quiet and not silent and (self.file or io.stderr) or nil
   local now = self.clock()
   self.count, self.look_at, self.stride = 0, 1, 1 -- ticks: done, of the next look, between looks
   self.start, self.looked = now, now              -- seconds: at first, at the last look
   self.drawn, self.drawn_count = now, 0           -- the last line: seconds, ticks done
   return setmetatable(self, Progress)
+end
+
+--- From now on new bars write nothing: for processes that work beside another one, which reports.
+function progress.silence()
+  silent = true
 end
 
 local function duration(seconds)

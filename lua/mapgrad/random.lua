@@ -10,6 +10,7 @@ local random = {}
 
 local seed = 0
 local position = {} -- stream -> index of its next draw
+local part = nil    -- of the batch that is drawn for: {before=, rows=}; nil: the whole
 
 --- Starts all streams anew.
 -- @param value  integer from 0, below 2^53
@@ -20,11 +21,29 @@ end
 
 --- The next draw of a stream.
 -- @param stream  name
--- @return {seed=, stream=, index=}
+-- @return {seed=, stream=, index=}, and part= where random.part said so
 function random.draw(stream)
   local index = position[stream] or 0
   position[stream] = index + 1
-  return { seed = seed, stream = stream, index = index }
+  return { seed = seed, stream = stream, index = index, part = part }
+end
+
+--- Says that what is computed from now on is a part of a batch, so that a batch computed in parts has the noise,
+-- the samples of laws and the dropout (of tensors whose first axis is the batch) of the whole.
+-- @param before  rows of the batch before the part; nil: whole batches again
+-- @param rows    of the part
+function random.part(before, rows)
+  part = before and {
+    before = check.value("random.part: before", before, check.whole()),
+    rows = check.value("random.part: rows", rows, check.count()),
+  } or nil
+end
+
+--- The number, from 0, of the first of `count` instances or entries that a draw is for: where they belong to the
+-- rows of a part of a batch, as many to each row, what belongs to the rows before them has the numbers below.
+function random.first(draw, count)
+  local p = draw.part
+  return p and count % p.rows == 0 and p.before * (count / p.rows) or 0
 end
 
 --- The position of every stream, to go on later: random.restore(random.state()).

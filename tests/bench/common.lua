@@ -57,7 +57,8 @@ local function machine_busy()
 end
 
 --- Times f() and prints the line.
--- @param row    {workload=, n=, batch=, variant=, k=}
+-- @param row    {workload=, n=, batch=, variant=, k=}; for several processes agree = function (value) -> that of the
+--   first one, silent = true for the others
 -- @param f      the work
 -- @param check  a number that any right implementation reproduces
 function common.run(row, f, check)
@@ -66,9 +67,11 @@ function common.run(row, f, check)
   local started = core.clock()
   f()
   local estimate = core.clock() - started
+  local agree = row.agree or function(value) return value end
+  estimate = agree(estimate)
   local inner = estimate < 200e-6 and math.max(1, math.floor(300e-6 / math.max(estimate, 1e-8))) or 1
   local times, busy, own, wall = {}, machine_busy(), core.processor_time(), core.clock()
-  while #times < 5 or (core.clock() - wall < min_time and #times < 2000) do
+  while agree(#times < 5 or (core.clock() - wall < min_time and #times < 2000)) do
     started = core.clock()
     for _ = 1, inner do f() end
     times[#times + 1] = (core.clock() - started) / inner
@@ -76,6 +79,7 @@ function common.run(row, f, check)
   wall = core.clock() - wall
   own = core.processor_time() - own
   local other = math.max(0, machine_busy() - busy - own) / wall
+  if row.silent then return end
   table.sort(times)
   local median = times[math.floor(#times / 2) + 1]
   local fields = {

@@ -396,6 +396,32 @@ function run.train_grid()
   end)
 end
 
+-- On the ranks that mpirun started, threads each: one training step of 111 n^2 parameters over grid paths, I-MLE of 10
+-- samples; variant ordered: in 4 shards; message: the sum of as many gradients alone.
+function run.mpi_step()
+  local nn, mpi = mg.nn, mg.mpi
+  local net = nn.sequential { nn.linear(110, n * n), nn.softplus(), nn.reshape(n, n) }
+  local grid = mg.solver.grid_path { rows = n, cols = n }
+  local layer = mg.estimator.imle {
+    solver = grid, noise = mg.noise.gumbel(), target = mg.target.fixed { lambda = 10 }, samples = 10,
+  }
+  local set = mg.data.set {
+    x = common.input(61, { batch, 110 }, function(u) return u - 0.5 end),
+    y = grid(common.input(62, { batch, n, n }, function(u) return 0.5 + u end)),
+  }
+  local trainer = mpi.trainer(mg.optim.adam(net:parameters(), { rate = 1e-4 }),
+    { shards = variant == "ordered" and 4 or nil })
+  local sums = tensor.zeros(net:count())
+  mg.threads(threads)
+  common.run({
+    workload = "mpi_step", n = n, batch = batch, variant = ("%d ranks, %s"):format(mpi.size(), variant or "step"),
+    agree = function(value) return mpi.broadcast(value) end, silent = mpi.rank() > 0,
+  }, function()
+    if variant == "message" then return mpi.all_reduce(sums) end
+    trainer:step(set, function(part) return mg.loss.hamming(layer(net(part.x)), part.y) end)
+  end)
+end
+
 -- The discrete VAE without its sampler: loss sum over pixels, mean over the batch.
 function run.mlp()
   local nn = mg.nn

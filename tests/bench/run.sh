@@ -34,6 +34,10 @@ while read -r lua work; do
   # shellcheck disable=SC2086
   case "$work" in
     startup*) "$lua" tests/bench/startup.lua "$lua" ${work#startup} ;;
+    mpi_*) ranks=${work##* } # the last word, after an entry's own
+      command -v mpirun >/dev/null || continue
+      OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 mpirun --oversubscribe -n "$ranks" \
+        "$lua" tests/bench/entry.lua ${work% *} </dev/null ;;
     *) "$lua" tests/bench/entry.lua $work; peer $work ;;
   esac
 done <<'LIST'
@@ -138,6 +142,11 @@ luajit train_grid 500 50 1 small-imle
 luajit train_grid 500 50 2 small-imle
 luajit train_grid 500 50 2 small-bb
 luajit train_grid 500 50 1 comb-imle
+luajit mpi_step 30 70 1 step 1
+luajit mpi_step 30 70 1 step 2
+luajit mpi_step 30 70 1 ordered 1
+luajit mpi_step 30 70 1 ordered 2
+luajit mpi_step 30 70 1 message 2
 luajit conv3 24 70 1 fwd
 luajit conv3 24 70 1
 luajit conv3 24 70 2

@@ -444,15 +444,18 @@ static void dropout_reads_philox_blocks(void **state) {
   const mg_draw draw = {12345678901u, mg_stream("dropout"), 7};
   const double rates[] = {0, 0.25, 0.7, 0.999};
   const char *shapes[] = {"", "3", "255", "257", "3x40000"};
+  const int64_t firsts[] = {0, 1, 254, 256, 4 * (INT64_C(1) << 32) - 200};
   uint32_t key[2];
   key_of(&draw, key);
   for (int r = 0; r < COUNT_OF(rates); r++)
     for (int s = 0; s < COUNT_OF(shapes); s++) {
-      mg_tensor *x = numbers(shapes[s]), *y = mg_dropout(x, rates[r], &draw);
+      int64_t first = firsts[(r + s) % COUNT_OF(firsts)];
+      mg_tensor *x = numbers(shapes[s]), *y = mg_dropout(x, rates[r], &draw, first);
       for (int64_t i = 0; i < mg_tensor_size(x); i++) {
-        uint32_t counter[4] = {(uint32_t)(i / 4), 0, 0, 0}, words[4];
+        uint64_t block = (uint64_t)(first + i) / 4;
+        uint32_t counter[4] = {(uint32_t)block, (uint32_t)(block >> 32), 0, 0}, words[4];
         mg_philox(counter, key, words);
-        int drops = (double)words[i % 4] < floor(rates[r] * 4294967296.0);
+        int drops = (double)words[(first + i) % 4] < floor(rates[r] * 4294967296.0);
         near("dropout", i, at(y, i), drops ? 0 : at(x, i) / (1 - rates[r]), tolerance());
       }
       FREE(x, y);
@@ -508,7 +511,7 @@ static mg_tensor *run_case(int i, const inputs *p) {
     case 8:
       dx = mg_group_norm_vjp(p->image, p->channel, p->image, 3, epsilon, &dgain, &dbias);
       return joined(dx, dgain, dbias);
-    default: return mg_dropout(p->x, 0.3, &draw);
+    default: return mg_dropout(p->x, 0.3, &draw, 0);
   }
 }
 
@@ -609,7 +612,7 @@ static void arguments_that_do_not_fit(void **state) {
           "group_norm: bias has shape 4, expected 3 for x of shape 2x3");
   refused(mg_group_norm_vjp(a, NULL, b, 1, 0, NULL, NULL), MG_BAD_SHAPE,
           "group_norm_vjp: expected shape 2x3, got 4");
-  refused(mg_dropout(a, 1, &draw), MG_BAD_ARGUMENT, "dropout: rate = 1 is not in [0, 1)");
+  refused(mg_dropout(a, 1, &draw, 0), MG_BAD_ARGUMENT, "dropout: rate = 1 is not in [0, 1)");
   FREE(a, b, none);
 }
 

@@ -37,6 +37,8 @@ local function optional_parts(core)
   return {
     { "COIN-OR CBC", core.cbc_version(),
       "no solver.ilp and what is made of it; install coinor-libcbc-dev and rebuild" },
+    { "Open MPI", require("mapgrad.mpi").version(),
+      "training on one process only; install libopenmpi-dev, openmpi-bin and rebuild" },
     { "gnuplot", first_line "gnuplot --version",
       "no curves; Debian: apt-get install gnuplot-nox" },
     { "line editing", core.edit_line and "libedit" or nil,

@@ -185,7 +185,7 @@ end
 local function run_here(subject, folder, path, o, codes)
   local state, caught = require("mapgrad.experiment.work").run(folder, {
     subject = subject, command = o.command, ends_at = o.ends_at, save_every = o.save_every, quiet = o.quiet,
-    tee = true,
+    tee = true, ranks = o.ranks, begin = o.begin, agree = o.agree,
   })
   if caught then one.explain(caught, path) end
   return one.code_of(state, caught, codes)
@@ -252,6 +252,38 @@ local function perform(subject, path, source, configs, arguments, o, codes)
   local code = run_many(folders, left, o, codes)
   if left.failed > 0 and code == codes.ok then code = codes.failed end
   if code == codes.ok then say(o.quiet, ("next: mapgrad compare %s\n"):format(o.root)) end
+  return code
+end
+
+-- One run by several ranks: the first one does it, the others take part when it says so.
+local function perform_together(subject, path, source, configs, arguments, o, codes)
+  local mpi, work = require "mapgrad.mpi", require "mapgrad.experiment.work"
+  local state, caught, code
+  o.ranks = mpi.size()
+  function o.agree(reason)
+    reason = mpi.broadcast(reason or "")
+    return reason ~= "" and reason or nil
+  end
+  if mpi.rank() == 0 then
+    local has_begun = false
+    function o.begin() has_begun = mpi.broadcast(true) end
+    code = perform(subject, path, source, configs, arguments, o, codes)
+    if not has_begun then
+      mpi.broadcast(false)
+      mpi.broadcast(code)
+    end
+  elseif mpi.broadcast(false) then
+    local folder = o.root .. "/" .. require("mapgrad.experiment.plan").name(configs[1])
+    state, caught = work.follow(folder, configs[1], { subject = subject, agree = o.agree })
+    code = one.code_of(state, caught, codes)
+    if state == "failed" then
+      io.stderr:write(("rank %d of %d: "):format(mpi.rank(), mpi.size()))
+      one.explain(caught, path)
+    end
+  else
+    code = mpi.broadcast(0)
+  end
+  if code ~= codes.failed then mpi.finish() end
   return code
 end
 
@@ -331,8 +363,19 @@ function run.run(arguments, help_text, cli)
     say(o.quiet, "this shard has no runs\n")
     return codes.ok
   end
-  mg.threads(o.threads)
+  local is_together = subject.mpi and mg.mpi.supervise()
+  if not is_together or threads then mg.threads(o.threads) end
   core.stop_signals()
+  if is_together then
+    if #configs > 1 or arguments.smoke then
+      if mg.mpi.rank() == 0 then
+        cli.usage_error("several ranks do one run: choose a seed and a variant, without --smoke", "run " .. path)
+      end
+      mg.mpi.finish()
+      return codes.usage
+    end
+    return perform_together(subject, path, source, configs, arguments, o, codes)
+  end
   if arguments.smoke then return smoke(subject, path, source, configs, o, codes) end
   return perform(subject, path, source, configs, arguments, o, codes)
 end

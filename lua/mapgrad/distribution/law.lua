@@ -157,8 +157,10 @@ function methods.sample(self, theta, samples, draw, per_sample)
   end
   for i = per_sample and 2 or 1, #leading do shape[#shape + 1] = leading[i] end
   for _, extent in ipairs(self.shape) do shape[#shape + 1] = extent end
+  local theta_samples = per_sample and samples or 1
+  local rows = theta_samples > 0 and theta:count() / (theta_samples * core.law_size(self.plan)) or 0
   return tensor.wrap(core.law_sample(self.plan, self.temperature, theta.handle, draw.seed, draw.stream, draw.index,
-    per_sample and samples or 1, samples, shape))
+    theta_samples, samples, random.first(draw, rows), shape))
 end
 
 --- J u, [batch..., shape], J = Cov(z) / temperature the Jacobian of the marginals, which is symmetric; not recorded.

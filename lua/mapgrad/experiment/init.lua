@@ -19,6 +19,8 @@
 --     end
 --   end,
 -- }
+-- -- mpi = true: several ranks do a run together, `mpirun -n 4 mapgrad run exp.lua`; it trains by mapgrad.mpi, all
+-- -- ranks call the record alike, the first one writes
 local check = require "mapgrad.check"
 
 local experiment = {}
@@ -106,7 +108,7 @@ local function new(declaration)
   local self = check.options("experiment", declaration, {
     title = check.text(), run = check.callable(), options = check.list {}, seeds = check.count(1),
     variants = check.optional(check.list()), metric = check.optional(check.text()),
-    sense = check.optional(check.choice { "min", "max" }),
+    sense = check.optional(check.choice { "min", "max" }), mpi = check.flag(false),
   })
   local declared = self.options
   self.variants = variants_of(self.variants)

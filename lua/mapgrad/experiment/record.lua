@@ -90,8 +90,16 @@ end
 
 local NAMES = { "metrics", "times" }
 
+-- In place of the files of a process that takes part in a run and writes nothing.
+local nowhere = {}
+for _, name in ipairs { "write", "flush", "close" } do nowhere[name] = function() return true end end
+
 -- A run that goes on keeps its old lines aside until its checkpoint says how many of them count.
 local function open_files(self)
+  if self.limits.is_follower then
+    self.metrics, self.times = nowhere, nowhere
+    return
+  end
   local can_resume = require("lfs").attributes(self.folder .. "/checkpoint.safetensors", "mode") ~= nil
   for _, name in ipairs(NAMES) do
     local path = ("%s/%s.jsonl"):format(self.folder, name)
@@ -105,6 +113,10 @@ end
 
 -- The first `count` of the old lines in place of what was written since the start.
 local function restore_lines(self, count)
+  if self.limits.is_follower then
+    self.lines = count
+    return
+  end
   for _, name in ipairs(NAMES) do
     local path = ("%s/%s.jsonl"):format(self.folder, name)
     local kept, file = {}, open_lines(path .. ".before", "rb")
@@ -173,6 +185,7 @@ local function moment(self, is_whole)
   local now = core.clock()
   self.beat(now)
   local reason = stop_reason(self, now)
+  if self.limits.agree then reason = self.limits.agree(reason) end
   local may_save = self.parts and (is_whole or self.parts.loader)
   if may_save and (reason or now - self.saved >= self.limits.save_every) then save(self) end
   if reason and (may_save or is_whole or not self.parts) then check.fail("MG-STOPPED", "%s", reason) end
@@ -294,9 +307,12 @@ local record = {}
 -- @param limits.save_every   seconds between checkpoints
 -- @param limits.quiet        no progress
 -- @param limits.progress     where progress goes in place of stderr, or nil
+-- @param limits.agree        function (reason or nil) -> that of the process that decides for several; or nil
+-- @param limits.is_follower  another process writes what this one would
 function record.open(folder, config, limits)
   local self = setmetatable({
-    folder = folder, config = config, limits = limits, lines = 0, beat = store.heart(folder),
+    folder = folder, config = config, limits = limits, lines = 0,
+    beat = limits.is_follower and function() end or store.heart(folder),
     base = { solves = 0, seconds = 0 },
     start = { solves = work.solves, seconds = core.clock(), work = work.seconds },
   }, Record)
@@ -309,7 +325,8 @@ end
 function record.close(self)
   for _, name in ipairs(NAMES) do
     self[name]:close()
-    local ok, message = core.file_sync(("%s/%s.jsonl"):format(self.folder, name))
+    local ok, message = true, nil
+    if not self.limits.is_follower then ok, message = core.file_sync(("%s/%s.jsonl"):format(self.folder, name)) end
     if not ok then return nil, message end
   end
   return true

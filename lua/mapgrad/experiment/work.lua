@@ -40,10 +40,12 @@ local function first_meta(folder, before, command)
   }
 end
 
--- The globals of an experiment's file: print and io.write also write to sink.file, when there is one.
+-- The globals of an experiment's file: print and io.write also write to sink.file, when there is one; to nothing at
+-- all if sink.is_mute.
 local function scope_with(sink)
   local scope = setmetatable({}, { __index = _G })
   scope.print = function(...)
+    if sink.is_mute then return end
     if sink.file then
       local words = compat.pack(...)
       for i = 1, words.n do words[i] = tostring(words[i]) end
@@ -53,6 +55,7 @@ local function scope_with(sink)
   end
   scope.io = setmetatable({
     write = function(...)
+      if sink.is_mute then return io.output() end
       if sink.file and io.output() == io.stdout then sink.file:write(...) end
       return io.write(...)
     end,
@@ -105,12 +108,14 @@ end
 local function perform(folder, config, subject, o)
   local before = store.meta(folder)
   local meta = first_meta(folder, before, o.command)
+  meta.ranks = o.ranks
   local ok, message = store.write_meta(folder, meta)
   if not ok then return nil, failure.new(message) end
+  if o.begin then o.begin() end
   random.seed(config.seed)
   loader.limit(config.limit)
   local opened, rec = failure.catch(record.open, folder, config, {
-    ends_at = o.ends_at, save_every = o.save_every or 30, quiet = o.quiet, progress = o.progress,
+    ends_at = o.ends_at, save_every = o.save_every or 30, quiet = o.quiet, progress = o.progress, agree = o.agree,
   })
   if not opened then return nil, rec end
   local caught
@@ -143,7 +148,9 @@ end
 -- @param o.ends_at    the clock at which it is saved and ends; or nil
 -- @param o.save_every seconds between checkpoints (default 30)
 -- @param o.tee        also write what it prints to log.txt
--- @param o.quiet, o.progress  see experiment.record
+-- @param o.quiet, o.progress, o.agree  see experiment.record
+-- @param o.ranks      processes that do the run together, for meta.json
+-- @param o.begin      called when the run is this process's and about to begin
 -- @return "finished", "failed", "cut" (to go on later) or "running" (by another process), and what was caught; or nil
 --   and what was caught, when the outside world failed
 function work.run(folder, o)
@@ -163,6 +170,22 @@ function work.run(folder, o)
   local state, caught = perform(folder, config, subject, o)
   store.release(folder)
   return state, caught
+end
+
+--- Takes part in a run that another process does by work.run: the same script, but nothing is written or printed.
+-- @param folder     of the run
+-- @param config     its configuration
+-- @param o.subject  its experiment
+-- @param o.agree    see experiment.record
+-- @return "finished", "failed" or "cut", and what was caught
+function work.follow(folder, config, o)
+  random.seed(config.seed)
+  loader.limit(config.limit)
+  local rec = record.open(folder, config, { quiet = true, save_every = math.huge, is_follower = true, agree = o.agree })
+  o.subject.sink.is_mute = true
+  local ok, caught = failure.catch(run_it, o.subject, config, folder, rec, { quiet = true })
+  loader.limit(nil)
+  return state_after(ok, caught), caught
 end
 
 return work

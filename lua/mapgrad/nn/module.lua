@@ -66,6 +66,18 @@ function methods:named_parameters()
   return list
 end
 
+--- The tensors that belong to the state but are not trained, such as running statistics.
+-- @return list of {name, tensor}
+function methods:named_buffers()
+  return collect(self, { "buffers" })
+end
+
+--- All tensors of the state: parameters, frozen or not, and buffers.
+-- @return list of {name, tensor}
+function methods:named_tensors()
+  return collect(self, { "weights", "buffers" })
+end
+
 --- The trainable tensors, in a fixed order: what optimizers take. Frozen ones are not among them.
 -- @return list of tensors
 function methods:parameters()
@@ -213,7 +225,7 @@ end
 -- @return table from dotted names to copies of the tensors
 function methods:state()
   local state = {}
-  for _, entry in ipairs(collect(self, { "weights", "buffers" })) do
+  for _, entry in ipairs(self:named_tensors()) do
     state[entry[1]] = tensor.keep(entry[2]:clone())
   end
   return state
@@ -251,7 +263,7 @@ end
 -- @param state  as `state` returns it
 -- @return the module
 function methods:load_state(state)
-  local entries = collect(self, { "weights", "buffers" })
+  local entries = self:named_tensors()
   check_state(entries, state)
   for _, entry in ipairs(entries) do entry[2]:copy_(state[entry[1]]) end
   return self

@@ -2,6 +2,7 @@
 local check = require "mapgrad.check"
 local compat = require "mapgrad.compat"
 local core = require "mapgrad.real"
+local random = require "mapgrad.random"
 local show = require "mapgrad.show"
 local tensor = require "mapgrad.tensor"
 local work = require "mapgrad.solver.work"
@@ -108,7 +109,7 @@ function methods.perturbed(self, theta, noise, draw, temperature, samples, per_s
   local shape, batch = sampled_shape(self, theta, samples, per_sample)
   local law = noise and temperature ~= 0 and noise:bound(samples, batch, self.n) or nil
   return tensor.wrap(core.perturb(law, draw.seed, draw.stream, draw.index, temperature, theta.handle,
-    per_sample and samples or 1, samples, batch, 0, self.n, shape))
+    per_sample and samples or 1, samples, batch, random.first(draw, batch), self.n, shape))
 end
 
 --- z = argmax <theta + temperature * noise_s, z> for scores theta, whatever the solver's sense.
@@ -127,7 +128,8 @@ function methods.perturbed_argmax(self, theta, context, options)
     local draw, list = o.draw, self:contexts(context, batch)
     if o.is_warm and not draw.warm then draw.warm = core.solver_warm(self.layer_plan, samples * batch) end
     z, solves, repaired = core.perturb_solve(self.layer_plan, law, draw.seed, draw.stream, draw.index,
-      o.temperature, theta.handle, o.per_sample and samples or 1, samples, batch, 0, list, shape, draw.warm)
+      o.temperature, theta.handle, o.per_sample and samples or 1, samples, batch, random.first(draw, batch), list,
+      shape, draw.warm)
     z = tensor.wrap(z)
   else
     local y = self:perturbed(theta, o.noise, o.draw, o.temperature, samples, o.per_sample)

@@ -1,5 +1,6 @@
 --- Rows of layer and group normalisation and of dropout.
 local core = require "mapgrad.real"
+local random = require "mapgrad.random"
 local tensor = require "mapgrad.tensor"
 
 --- Adds the rows.
@@ -47,7 +48,10 @@ return function(add, sample)
   })
 
   --- o = {rate, draw}
-  local function dropout(t, o) return core.dropout(t, o[1], o[2].seed, o[2].stream, o[2].index) end
+  local function dropout(t, o)
+    local draw = o[2]
+    return core.dropout(t, o[1], draw.seed, draw.stream, draw.index, random.first(draw, core.size(t)))
+  end
   add {
     name = "dropout", inputs = 1, forward = dropout,
     vjp = function(dy, _, _, _, _, o) return dropout(dy, o) end,
