@@ -4,7 +4,8 @@ local estimator, nn, grid = mg.estimator, mg.nn, mg.solver.grid_path { rows = 8,
 local noise, target = mg.noise.sum_of_gamma { k = 10 }, mg.target.fixed { lambda = 20 }
 return mg.experiment {
   title = "five estimators on 8x8 paths", seeds = 5, metric = "regret", sense = "min",
-  options = { { name = "epochs", default = 20, help = "passes over the maps; better --budget solver_calls=10000" } },
+  options = { { name = "epochs", default = 20, help = "passes over the maps; better --budget solver_calls=10000" },
+    { name = "maps", form = "count", default = 1000, help = "half of them unseen", smoke = 40 } },
   variants = {
     { "identity", function() return estimator.identity { solver = grid } end },
     { "straight_through", function() return estimator.straight_through { solver = grid, noise = noise } end },
@@ -13,7 +14,7 @@ return mg.experiment {
     { "aimle", function() return estimator.aimle { solver = grid, noise = noise } end },
   },
   run = function(path, record, o)
-    local train, test = mg.data.make.terrain { size = 8, count = 1000 }:split(0.5)
+    local train, test = mg.data.make.terrain { size = 8, count = o.maps }:split(0.5)
     local costs = nn.sequential { nn.conv2d { 3, 16, kernel = 8, stride = 8 }, nn.batch_norm(16, { relu = true }),
       nn.conv2d { 16, 1, kernel = 1 }, nn.softplus(), nn.reshape(8, 8) }
     local adam = mg.optim.adam(costs:parameters(), { rate = 2e-3 })

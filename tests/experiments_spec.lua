@@ -10,7 +10,7 @@ describe("experiments/", function()
     if file:match "%.lua$" and file ~= "digits.lua" then -- needs files; training_spec makes some
       it(file .. " runs with --smoke", function()
         local words = { "run", "experiments/" .. file, "--smoke", "--quiet" }
-        if file == "warcraft_path.lua" then words[#words + 1] = "--variants=imle,identity" end
+        if file == "warcraft_path.lua" then words[#words + 1] = "--variants=imle" end
         local result = command.mapgrad(words)
         assert.equal(0, result.code, result.err)
         assert.is_nil(result.err:match "error", result.err)
@@ -32,20 +32,18 @@ describe("experiments/shortest_path_5x5.lua", function()
     if is_thread_sanitizer then return end
     local folder = command.folder()
     local result = command.mapgrad { "run", "experiments/shortest_path_5x5.lua", "--quiet", "--seeds", "1", "--out",
-      folder, "--variants", "two_stage,two_stage_gamma_softplus,spo_plus,fenchel_young" }
+      folder, "--set", "held_out=300", "--variants", "two_stage,two_stage_gamma_softplus,spo_plus" }
     assert.equal(0, result.code, result.err)
     for _, run in ipairs(assert(store.runs(folder))) do last[run.variant] = run.rows[#run.rows] end
     command.remove(folder)
   end)
 
-  -- One seed of full size. The differences are those of 5 seeds in experiments/README.md, several deviations wide.
+  -- One seed, fewer unseen instances. Over 5 seeds the differences are 0.9 (experiments/README.md).
   it("orders methods as published, and the right law of the costs first", function()
     if is_thread_sanitizer then return pending "the thread sanitizer ends processes that start others" end
     local function regret(name) return last[name].regret end
-    for _, name in ipairs { "spo_plus", "fenchel_young" } do
-      assert.is_true(regret(name) < regret "two_stage" - 0.3, name)
-      assert.is_true(regret(name) > regret "two_stage_gamma_softplus", name)
-    end
+    assert.is_true(regret "spo_plus" < regret "two_stage" - 0.3)
+    assert.is_true(regret "two_stage_gamma_softplus" < regret "spo_plus" - 0.3)
     for name, row in pairs(last) do
       assert.is_true(row.worst_regret >= row.regret - 1e-4, name)
       assert.is_true(row.regret > row.expected_costs_regret - 0.1, name) -- nobody knows more than the true means
@@ -57,9 +55,7 @@ describe("experiments/shortest_path_5x5.lua", function()
     if is_thread_sanitizer then return pending "the thread sanitizer ends processes that start others" end
     assert.equal(0, last.two_stage.solves)
     assert.equal(20 * 1000, last.spo_plus.solves) -- z* is given
-    assert.equal(20 * 1000 * 3, last.fenchel_young.solves)
     assert.equal("costs", last.two_stage.supervision)
     assert.equal("costs", last.spo_plus.supervision)
-    assert.equal("paths", last.fenchel_young.supervision)
   end)
 end)
