@@ -200,7 +200,7 @@ bench: packages
 
 demo: packages
 	@$(MAKE) --no-print-directory all
-	@$(B)/mapgrad run experiments/warcraft_path.lua
+	@$(B)/mapgrad run experiments/warcraft_path.lua --variants imle
 
 repl: packages
 	@$(MAKE) --no-print-directory all
