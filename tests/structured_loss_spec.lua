@@ -164,6 +164,14 @@ describe("loss values", function()
       slack)
   end)
 
+  it("losses of true costs take the solution that others need", function()
+    local s, x, truth = solver.top_k { n = 4, k = 2 }, tensor { 3, 1, 2, 0 }, tensor { 1, 2, 0, 3 }
+    for _, name in ipairs { "perturbation_gradient", "spo_plus" } do
+      local made = loss[name](name == "spo_plus" and { solver = s } or { solver = s, step = 0.5 })
+      assert.equal(made(x, truth):item(), made(x, truth, { solution = s(truth) }):item())
+    end
+  end)
+
   it("the gradient of perturbation_gradient is blackbox interpolation of the regret", function()
     for _, side in ipairs { "right", "left", "central" } do
       local x, y = theta:clone():watch(), theta:clone():watch()
