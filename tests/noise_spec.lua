@@ -280,6 +280,24 @@ describe("the law", function()
     end
   end)
 
+  it("of sum_of_gamma has its mean and variance where variates are drawn one by one, and by parts", function()
+    -- n = 100,000; 5 standard errors, that of the variance from the law's own cumulants: a false alarm in 2 million
+    local n = 100000
+    for _, case in ipairs {
+      { k = 0.001, terms = 3 }, { k = 0.02, terms = 40 }, { k = 1, terms = 1000 }, { k = 30, terms = 5000 },
+      { k = 3, terms = 65, inverse_scale = true }, { k = 100, terms = 1 },
+    } do
+      local law = noise.sum_of_gamma(case)
+      local x = law:sample({ 1, 1, n }, DRAW):reshape(n)
+      local mean, variance, _, fourth = law:cumulants()
+      local off = x:mean():item() - mean
+      assert(math.abs(off) < 5 * math.sqrt(variance / n), ("k = %g: mean off by %g"):format(case.k, off))
+      off = (x - mean):square():mean():item() - variance
+      assert(math.abs(off) < 5 * math.sqrt((fourth + 2 * variance ^ 2) / n),
+        ("k = %g: variance off by %g"):format(case.k, off))
+    end
+  end)
+
   it("of sum_of_gamma has the recorded moments", function()
     for _, case in ipairs(support.read_json("tests/golden/identity/topk_sampler.json").sum_of_gamma_moments) do
       for _, inverse in ipairs { false, true } do

@@ -5,7 +5,7 @@
  * 2 k + 1. Normal entries come in pairs, 8 places apart, made of the words of both. */
 #include "random_lanes.h"
 
-enum { GROUPS = 16, WORDS = 4 * LANES, ENTRIES = WORDS * 4 / (int)sizeof(mg_real) };
+enum { GROUPS = 32, WORDS = 4 * LANES, ENTRIES = WORDS * 4 / (int)sizeof(mg_real) };
 
 /* Words 0 and 2 of blocks, and words 1 and 3, eight by eight. */
 enum { PAIRS = GROUPS * WORDS / 2 };

@@ -360,7 +360,8 @@ static const mg_option gamma_options[] = {
     {.name = "tabled",
      .form = "flag",
      .preset = "0",
-     .doc = "1: one uniform and a look-up in a table of the quantile function, in place of gamma variates"},
+     .doc = "1: one uniform and a look-up in a table of the quantile function, in place of gamma variates; "
+            "antithetic draws need it"},
     COMMON,
     {0},
 };

@@ -103,8 +103,9 @@ static double saddle(const gamma_sum *s, part what, double start, double y, doub
   return above;
 }
 
-/* The part is that of its side of the mean. Through the saddle, where nothing cancels, bent as the steepest descent is; or, for few terms of small shapes, the
- * parabola round the singularities of Weideman, Trefethen 2007. */
+/* The part is that of its side of the mean. Through the saddle, where nothing cancels, bent as the steepest
+ * descent is; or, for few terms of small shapes, the parabola round the singularities of Weideman, Trefethen
+ * 2007. */
 static contour contour_for(const gamma_sum *s, part what, double y) {
   const double start = what == LOWER ? 0 : -1, parabola = 4.19 / y;
   double sums[3], above = saddle(s, what, start, y, sums), cross = start + above;

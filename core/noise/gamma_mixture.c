@@ -11,7 +11,7 @@
 #include "base/status.h"
 #include "sum_of_gamma.h"
 
-enum { MOST_BITS = 11, MOST = 1 << MOST_BITS, WIDEST = 32, MOST_MIXED = 22, TICK = 1 << 12 };
+enum { MOST_BITS = 11, MOST = 1 << MOST_BITS, WIDEST = 32, MOST_MIXED = 40, TICK = 1 << 12 };
 
 double gamma_scale(const mg_noise *noise, int term) {
   double k = noise->values[GAMMA_K];
@@ -25,24 +25,19 @@ typedef struct work {
   gamma_mixture *mixture; /* with room for the choices of MOST_MIXED parts */
 } work;
 
-/* Terms first..last - 1 are those of scales up to `width` times the first one's; returns last. */
-static int end_of(const mg_noise *noise, int first, int width) {
+/* The end of the terms that go with `first`: their scales are up to WIDEST times the first one's, and N has nearly all
+ * of its probability below MOST. */
+static int end_of(const mg_noise *noise, int first) {
   const int terms = (int)noise->values[GAMMA_TERMS];
-  const double most = gamma_scale(noise, first) * width;
-  int last = first + 1;
-  while (last < terms && gamma_scale(noise, last) <= most) last++;
-  return last;
-}
-
-/* Whether N has nearly all of its probability below MOST. */
-static int is_short(const mg_noise *noise, int first, int last) {
   double mean = 0, variance = 0, a = 1 / noise->values[GAMMA_K], b = gamma_scale(noise, first);
-  for (int i = first; i < last; i++) {
-    double ratio = gamma_scale(noise, i) / b;
+  int last = first + 1;
+  for (; last < terms; last++) {
+    double ratio = gamma_scale(noise, last) / b;
     mean += a * (ratio - 1);
     variance += a * (ratio - 1) * ratio;
+    if (ratio > WIDEST || mean + 6 * sqrt(variance) > MOST) break;
   }
-  return mean + 6 * sqrt(variance) < MOST;
+  return last;
 }
 
 /* slopes[j] = j times the coefficient of z^j in log G. */
@@ -106,17 +101,15 @@ static void make_choices(work *w, int count, int bits, gamma_choice *choices) {
   while (smalls > 0) keep(&choices[w->small[--smalls]]); /* their share is 1 but for rounding */
 }
 
-/* The part that begins with term `first`: as wide as the table of its N allows. */
+/* The part that begins with term `first`: as many terms as the table of its N allows, or one. */
 static mg_status make_part(const mg_noise *noise, work *w, int first, gamma_part *part) {
   gamma_mixture *mixture = w->mixture;
   *part = (gamma_part){.first = first, .terms = 1};
-  for (int width = WIDEST; width > 1; width /= 2) {
-    int last = end_of(noise, first, width), count;
-    if (last == first + 1) return MG_OK;
-    if (!is_short(noise, first, last)) continue;
+  for (int last = end_of(noise, first); last > first + 1; last = first + (last - first) / 2) {
     mg_status status = find_slopes(noise, first, last, w->slopes);
     if (status != MG_OK) return status;
-    count = weigh(1 - gamma_scale(noise, first) / gamma_scale(noise, last - 1), w->slopes, w->weights);
+    double most_ratio = 1 - gamma_scale(noise, first) / gamma_scale(noise, last - 1);
+    int count = weigh(most_ratio, w->slopes, w->weights);
     if (count == 0) continue;
     part->terms = last - first;
     part->choices = mixture->choice_count;
@@ -128,15 +121,17 @@ static mg_status make_part(const mg_noise *noise, work *w, int first, gamma_part
   return MG_OK;
 }
 
-/* Parts of one term join. */
+/* Parts of one term join; so do all terms that are left when there are MOST_MIXED others. */
 static mg_status make_parts(const mg_noise *noise, work *w) {
   const int terms = (int)noise->values[GAMMA_TERMS];
   gamma_mixture *mixture = w->mixture;
   mg_status status = MG_OK;
+  int mixed = 0;
   for (int first = 0; first < terms && status == MG_OK;) {
-    gamma_part part, *before = mixture->parts + mixture->count - 1;
-    status = make_part(noise, w, first, &part);
-    if (mixture->count > 0 && part.bits == 0 && before->bits == 0) before->terms++;
+    gamma_part part = {.first = first, .terms = terms - first}, *before = mixture->parts + mixture->count - 1;
+    if (mixed < MOST_MIXED) status = make_part(noise, w, first, &part);
+    mixed += part.bits > 0;
+    if (mixture->count > 0 && part.bits == 0 && before->bits == 0) before->terms += part.terms;
     else mixture->parts[mixture->count++] = part;
     first += part.terms;
     if (status == MG_OK) status = interrupt_tick();

@@ -21,7 +21,7 @@ typedef struct gamma_part {
 
 /* A sum of gamma variates of one shape in few of them (Moschopoulos 1985, "The distribution of the sum of independent
  * gamma random variables"). */
-enum { GAMMA_PARTS = 64 };
+enum { GAMMA_PARTS = 96 };
 typedef struct gamma_mixture {
   int count, choice_count;
   gamma_part parts[GAMMA_PARTS];
@@ -31,8 +31,8 @@ typedef struct gamma_mixture {
 /* The scale of a term, terms counted from 0 by ascending scales. */
 double gamma_scale(const mg_noise *noise, int term);
 
-/* Makes the mixture as noise->table, once for a law: below 10 ms but for 1e5 terms. Probabilities of N are off by 1e-15
- * at most. MG_NO_MEMORY, MG_INTERRUPTED. */
+/* Makes the mixture as noise->table, once for a law: in below 10 ms, up to 0.5 s for 1e5 terms and more or k below 0.1.
+ * Probabilities of N are off by 1e-15 at most. MG_NO_MEMORY, MG_INTERRUPTED. */
 mg_status gamma_mix(mg_noise *noise);
 
 /* Draws from the mixture by rejection: a gamma variate or two an entry, of any number of terms. In float a variate

@@ -16,13 +16,16 @@
 #include "grid_path.h"
 #include "solver.h"
 
-enum { FEWEST_LANES = 3, MOST_LANE_CELLS = 1 << 14, LANES = GRID_LANES };
+enum { FEWEST_LANES = 3, LANES = GRID_LANES };
 typedef grid_plan plan;
 
-/* A view of d and w of one instance; cells are numbered with a border of infinite distance around. */
+/* A view of d and w of one instance; cells are numbered with a border of infinite distance around. The entry of a cell
+ * is [cell * stride]; steps are the neighbours' offsets, places those times stride. */
 typedef struct field {
-  const mg_real *distance, *cost; /* entry of a cell: [cell * stride] */
-  int64_t stride;
+  mg_real *distance;
+  const mg_real *cost;
+  int64_t stride, steps[8], places[8];
+  int neighbours;
 } field;
 
 /* The parts of a scratch block. Lanes and nodes share their place. */
@@ -36,7 +39,7 @@ typedef struct work {
 
 int64_t grid_bordered(const plan *p) { return (p->rows + 2) * (p->cols + 2); }
 
-static int has_lanes(const plan *p) { return grid_bordered(p) <= MOST_LANE_CELLS; }
+static int has_lanes(const plan *p) { return grid_bordered(p) <= GRID_LANE_CELLS; }
 
 static mg_status prepare(mg_solver *s, const settings *given) {
   plan *p = memory_new((int64_t)sizeof *p);
@@ -100,14 +103,25 @@ static mg_status bad_cost(const mg_solver *s, const solver_rows *rows, int64_t r
                      i + 1, (double)cost);
 }
 
+static mg_real largest_of(const mg_real *x, int64_t n) {
+  enum { WIDTH = 16 }; /* vectors */
+  mg_real most[WIDTH], largest = -INFINITY;
+  int64_t i = 0;
+  for (int l = 0; l < WIDTH; l++) most[l] = -INFINITY;
+  for (; i + WIDTH <= n; i += WIDTH)
+    for (int l = 0; l < WIDTH; l++) most[l] = x[i + l] > most[l] ? x[i + l] : most[l];
+  for (int l = 0; l < WIDTH; l++) largest = most[l] > largest ? most[l] : largest;
+  for (; i < n; i++) largest = x[i] > largest ? x[i] : largest;
+  return largest;
+}
+
 /* Writes the costs of a row, minus theta after the domain rule, into w with a border. +inf stays: an
  * obstacle. */
 static mg_status load_costs(const mg_solver *s, solver_rows *rows, int64_t row, mg_real *w,
                             int64_t stride) {
   const plan *p = s->plan;
   const mg_real *theta = rows->theta + row * s->n;
-  mg_real largest = -INFINITY, shift = 0;
-  for (int64_t i = 0; i < s->n; i++) largest = theta[i] > largest ? theta[i] : largest;
+  mg_real largest = largest_of(theta, s->n), shift = 0;
   if (largest > 0) {
     int64_t negative = 0, first = -1;
     for (int64_t i = 0; i < s->n; i++) negative += theta[i] > 0;
@@ -180,53 +194,48 @@ static grid_range range_of(const plan *p, const grid_node *nodes) {
 
 /* ---------------------------------------------------------------- the path */
 
-static mg_real at(const field *f, const mg_real *values, int64_t cell) {
-  return values[cell * f->stride];
-}
-
-/* Whether a cheapest path to v may come through its neighbour u. */
-static int leads(const field *f, int64_t u, int64_t v) {
-  mg_real d = at(f, f->distance, u);
-  return d != INFINITY && d + at(f, f->cost, v) == at(f, f->distance, v);
+static field field_of(const plan *p, mg_real *distance, const mg_real *cost, int64_t stride) {
+  field f = {.distance = distance, .cost = cost, .stride = stride};
+  f.neighbours = grid_neighbours(p, f.steps);
+  for (int k = 0; k < f.neighbours; k++) f.places[k] = f.steps[k] * stride;
+  return f;
 }
 
 /* The predecessor of v of smallest index that is strictly nearer to the start, or -1: cells that cost 0 have none, nor
  * what costs less than rounding. */
-static int64_t nearer(const field *f, int64_t v, const int64_t *offsets, int neighbours) {
-  if (at(f, f->cost, v) == 0) return -1;
-  for (int k = 0; k < neighbours; k++) {
-    int64_t u = v + offsets[k];
-    if (at(f, f->distance, u) < at(f, f->distance, v) && leads(f, u, v)) return u;
+static int64_t nearer(const field *f, int64_t v) {
+  const mg_real *distance = f->distance + v * f->stride, own = *distance, cost = f->cost[v * f->stride];
+  if (cost == 0) return -1;
+  for (int k = 0; k < f->neighbours; k++) {
+    mg_real d = distance[f->places[k]];
+    if (d < own && d + cost == own) return v + f->steps[k];
   }
   return -1;
 }
 
 /* From v, which has no nearer predecessor, over cells as far as v, by the fewest steps, to the start or to a cell that
- * has one. parent[u] is the step from u towards v. Breadth first; cells seen in an earlier call of the same path lie
- * farther and do not meet these. */
-static int64_t cross_plateau(const field *f, const work *w, int64_t v, int64_t start,
-                             const int64_t *offsets, int neighbours) {
-  const mg_real distance = at(f, f->distance, v);
+ * has one. parent[u] is the step from u towards v. Breadth first; what is passed gets an infinite distance, as the rest
+ * of the path does not meet it. */
+static int64_t cross_plateau(const field *f, const work *w, int64_t v, int64_t start) {
+  const mg_real level = f->distance[v * f->stride];
   int64_t head = 0, tail = 0;
-  w->parent[v] = (int32_t)v;
+  f->distance[v * f->stride] = INFINITY;
   w->queue[tail++] = (int32_t)v;
   while (head < tail) {
     int64_t u = w->queue[head++];
-    if (distance + at(f, f->cost, u) != distance) continue;
-    unsigned unseen = 0; /* neighbours on the plateau: bits, as branches would be mispredicted */
-    for (int k = 0; k < neighbours; k++) {
-      int64_t next = u + offsets[k];
-      unsigned is_level = at(f, f->distance, next) == distance;
-      unseen |= (is_level & (unsigned)(w->parent[next] < 0)) << k;
-    }
-    for (; unseen; unseen &= unseen - 1) {
-      int64_t next = u + offsets[__builtin_ctz(unseen)];
+    mg_real *distance = f->distance + u * f->stride;
+    if (level + f->cost[u * f->stride] != level) continue;
+    for (int k = 0; k < f->neighbours; k++) {
+      if (distance[f->places[k]] != level) continue;
+      int64_t next = u + f->steps[k];
       w->parent[next] = (int32_t)u;
-      if (next == start || nearer(f, next, offsets, neighbours) >= 0) return next;
+      if (next == start || nearer(f, next) >= 0) return next;
+      distance[f->places[k]] = INFINITY;
       w->queue[tail++] = (int32_t)next;
     }
   }
-  return start; /* not reached: d of v came from somewhere */
+  w->parent[start] = (int32_t)v; /* not reached: d of v came from somewhere */
+  return start;
 }
 
 int64_t grid_plain_cell(const plan *p, int64_t cell) {
@@ -238,21 +247,18 @@ int64_t grid_plain_cell(const plan *p, int64_t cell) {
  * predecessor of smallest index that is nearer to the start. */
 static double mark_path(const plan *p, const field *f, const work *w, int64_t start, int64_t goal,
                         mg_real *z) {
-  int64_t offsets[8], v = goal;
-  int neighbours = grid_neighbours(p, offsets), cleared = 0;
+  int64_t v = goal;
   double cost = 0;
   for (;;) {
     z[grid_plain_cell(p, v)] = 1;
-    cost += at(f, f->cost, v);
+    cost += f->cost[v * f->stride];
     if (v == start) return cost;
-    int64_t u = nearer(f, v, offsets, neighbours);
+    int64_t u = nearer(f, v);
     if (u < 0) {
-      if (!cleared) memset(w->parent, 0xff, (size_t)grid_bordered(p) * sizeof *w->parent);
-      cleared = 1;
-      u = cross_plateau(f, w, v, start, offsets, neighbours);
-      for (int64_t x = w->parent[u]; u != v && x != v; x = w->parent[x]) {
+      u = cross_plateau(f, w, v, start);
+      for (int64_t x = w->parent[u]; x != v; x = w->parent[x]) {
         z[grid_plain_cell(p, x)] = 1;
-        cost += at(f, f->cost, x);
+        cost += f->cost[x * f->stride];
       }
     }
     v = u;
@@ -263,7 +269,7 @@ static mg_status finish(const mg_solver *s, solver_rows *rows, int64_t row, cons
                         const work *w, int64_t start, int64_t goal) {
   mg_real *z = rows->z + row * s->n;
   memset(z, 0, (size_t)s->n * sizeof *z);
-  if (at(f, f->distance, goal) == INFINITY)
+  if (f->distance[goal * f->stride] == INFINITY)
     return solver_none(s, rows, row,
                        "no path of finite cost from start to goal (the cost of a path adds up to less "
                        "than %g)",
@@ -287,7 +293,7 @@ static mg_status solve_lanes(const mg_solver *s, solver_rows *rows, int64_t firs
   }
   mg_status status = grid_sweep_lanes(s->plan, lanes, w->distance, w->cost, starts, ready);
   for (int l = 0; l < ready && status == MG_OK; l++) {
-    field f = {w->distance + l, w->cost + l, lanes};
+    field f = field_of(s->plan, w->distance + l, w->cost + l, lanes);
     status = finish(s, rows, first + l, &f, w, starts[l], goals[l]);
   }
   return status == MG_OK ? loaded : status;
@@ -302,7 +308,7 @@ static mg_status solve_one(const mg_solver *s, solver_rows *rows, int64_t row, c
   fill_border(s->plan, w->nodes);
   grid_range range = range_of(s->plan, w->nodes);
   status = grid_search(s->plan, &range, w->nodes, w->heap, w->parent, w->head, start, goal);
-  field f = {&w->nodes->distance, &w->nodes->cost, 2};
+  field f = field_of(s->plan, &w->nodes->distance, &w->nodes->cost, 2);
   return status == MG_OK ? finish(s, rows, row, &f, w, start, goal) : status;
 }
 

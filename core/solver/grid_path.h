@@ -3,7 +3,7 @@
 #define GRID_PATH_H
 #include "solver.h"
 
-enum { START = 0, GOAL = 1, GRID_BUCKETS = 4096 };
+enum { START = 0, GOAL = 1, GRID_BUCKETS = 4096, GRID_LANE_CELLS = 1 << 14 };
 /* Instances side by side: a group fills a vector register. */
 enum { GRID_GROUP = 32 / sizeof(mg_real), GRID_LANES = 2 * GRID_GROUP };
 typedef enum { NEGATIVE_ERROR, NEGATIVE_CLIP, NEGATIVE_SHIFT } negative_rule;
@@ -46,7 +46,8 @@ mg_status grid_search(const grid_plan *p, const grid_range *range, grid_node *no
                       int32_t *next, int32_t *head, int64_t start, int64_t goal);
 
 /* grid_path_lanes.c: distances from the starts of `used` of the lanes, which are GRID_GROUP or
- * GRID_LANES. distance and cost [bordered, lanes]; border cells cost anything finite. */
+ * GRID_LANES. distance and cost [bordered, lanes], bordered at most GRID_LANE_CELLS; border cells cost
+ * anything finite. */
 mg_status grid_sweep_lanes(const grid_plan *p, int lanes, mg_real *distance, const mg_real *cost,
                            const int64_t *starts, int used);
 

@@ -4,9 +4,10 @@
 -- Options of all laws: location (default 0), scale (default 1; multiplicative has neither: the temperature is its
 -- scale), antithetic (default false): samples 2i - 1 and 2i of an instance are the quantiles of the same uniforms u
 -- and of 1 - u. The law of each sample stays, the variance of means over samples falls where they are monotone.
--- sum_of_gamma { k = 10, tabled = true } draws by a table of its quantile function, in place of gamma variates:
--- other numbers of the same law, many times as fast; a law is tabulated once, in 0.1 s for 10 terms, 1 s for 300, 10 s
--- for 4096, which is the most of a table, of cdf, quantile and log_density; they need k of at least 0.05, too.
+-- sum_of_gamma { k = 10 } draws its sum as one gamma variate, two or more for many terms, of a random shape
+-- (Moschopoulos 1985): the law is exact. With tabled = true it draws by a table of the quantile function: other numbers
+-- of the same law, a few times as fast, and antithetic if wanted; a law is tabulated once, in 0.1 s for 10 terms, 1 s
+-- for 300, 10 s for 4096. These are the most of a table, of cdf, quantile and log_density, and 0.05 is the least k.
 --
 -- The numbers of a noise are a function of (seed, stream, draw, instance, sample, entry) and of nothing
 -- else, so a backward pass has the noise of its forward pass without keeping it.
