@@ -641,6 +641,16 @@ describe("identity", function()
     end
   end)
 
+  it("names the score that no projection can take, and not the first one", function()
+    for _, projection in ipairs { "mean", "norm", "std" } do
+      assert_fails("MG-ARGUMENT", "instance 2: score at entry 3 is -inf, expected a finite number; forbid",
+        estimator.identity { solver = first(true), projection = projection },
+        tensor { { 1, 2, 3, 4 }, { 1, 2, -math.huge, 4 } })
+    end
+    local paths = estimator.identity { solver = solver.grid_path { rows = 1, cols = 3 }, projection = "norm" }
+    assert_fails("MG-ARGUMENT", "instance 1: cost at entry 2 is inf", paths, tensor { { { 1, math.huge, 1 } } })
+  end)
+
   it("refuses projections that change solutions", function()
     for _, projection in ipairs { "mean", "std" } do
       assert.has_error_matching(function()

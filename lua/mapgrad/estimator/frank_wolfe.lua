@@ -25,6 +25,7 @@
 -- @usage estimator.frank_wolfe { solver = solver.top_k { n = 9, k = 3 }, regulariser = "entropy" }(tensor.normal(4, 9))
 local check = require "mapgrad.check"
 local core = require "mapgrad.real"
+local finite = require "mapgrad.estimator.finite"
 local hull = require "mapgrad.solver.hull"
 local layer = require "mapgrad.estimator.layer"
 local tensor = require "mapgrad.tensor"
@@ -156,8 +157,7 @@ return function(options)
   local is_checked, self = not omega.value, nil
 
   local function forward(saved, theta, context)
-    local finite = theta:abs():lt(math.huge):all():item()
-    if finite ~= 1 then check.fail("MG-ARGUMENT", "estimator.frank_wolfe: a score is not finite") end
+    finite("estimator.frank_wolfe", theta, o.solver)
     local m, open
     m, saved.sets, open, self.atoms = hull.maximise(o.solver, theta, context, omega, o)
     self.open, self.gap, saved.shape = self.open + open, 0, theta:shape()

@@ -19,7 +19,7 @@ end
 return function(options)
   local o = check.options("estimator.soft_rank", options, { strength = check.positive(1) })
   return relaxed.new("estimator.soft_rank", o, function(x)
-    finite("estimator.soft_rank", x, x:size(-1))
+    finite("estimator.soft_rank", x, { n = x:size(-1) })
     local sorted, order = (x * (-1 / o.strength)):sort(-1, { descending = true })
     local projected = sorted - (sorted - descending(x:size(-1))):isotonic()
     local _, back = order:sort(-1) -- where each entry went

@@ -12,7 +12,7 @@ local tensor = require "mapgrad.tensor"
 return function(options)
   local o = check.options("estimator.soft_sort", options, { strength = check.positive(1) })
   return relaxed.new("estimator.soft_sort", o, function(x)
-    finite("estimator.soft_sort", x, x:size(-1))
+    finite("estimator.soft_sort", x, { n = x:size(-1) })
     local list, n = {}, x:size(-1)
     for i = 1, n do list[i] = (n + 1 - i) / o.strength end
     local z, sorted = tensor.from(list), (x:sort(-1, { descending = true }))
