@@ -794,6 +794,19 @@ describe("targets", function()
     end
   end)
 
+  it("step by the length of theta where the step itself, or its inverse, is no number", function()
+    local made = { target.normalised(), target.normalised { norms = "batch" }, target.adaptive(),
+      target.adaptive { norms = "instance", scaling = "reference" } }
+    for _, sizes in ipairs { { 1e20, 1e-25 }, { 1, 1e-38 }, { 1e30, 1e-30 }, { 1, 1e-2 } } do
+      for _, t in ipairs(made) do
+        local theta, g = tensor.full({ 1, 2 }, sizes[1]), tensor { { { sizes[2], 0 } }, { { sizes[2], 0 } } }
+        local shifted, scale = t(theta, g, nil, 1)
+        near({ 1 - math.sqrt(2), 1 }, (shifted[1] * (1 / sizes[1])):to_list(), 1e-5)
+        assert(scale:item() >= 0 and scale:item() <= 1)
+      end
+    end
+  end)
+
   it("keep them without theta and with an adaptive step too", function()
     local layer = estimator.aimle { solver = solver.top_k { n = 3, k = 1 }, noise = "none",
       target = target.adaptive { alpha = 0 } }
