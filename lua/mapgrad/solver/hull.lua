@@ -11,6 +11,7 @@ local tensor = require "mapgrad.tensor"
 local hull = {}
 
 local NEWTON, SEARCH = 40, 100-- steps of a correction and of a line search at most
+local ROUGH = 0.01            -- of a slope, before a correction
 local LEAST = 1e-9            -- lighter atoms have no part in the gradient
 
 local function dot(a, b)
@@ -35,22 +36,28 @@ end
 
 local function ascent(set, omega, m) return difference(set.theta, omega.gradient(m)) end
 
+-- <theta - Omega'(m + t d), d>
+local function slope_at(set, omega, t, d)
+  if omega.slope then return omega.slope(set.theta, set.m, t, d) end
+  return dot(ascent(set, omega, moved(set.m, t, d)), d)
+end
+
 -- A point between, that finds the size of small zeros soon.
 local function between(low, high)
   if low == 0 then return high / 1024 end
   return high > 4 * low and math.sqrt(low) * math.sqrt(high) or (low + high) / 2
 end
 
--- The t of 0..most that maximises along d: the zero of a slope that falls, by secants between bisections.
-local function search(set, omega, d, most)
-  local function slope(t) return dot(ascent(set, omega, moved(set.m, t, d)), d) end
-  local low, high, at_low, at_high = 0, most, slope(0), slope(most)
+-- The t of 0..most that maximises along d: the zero of a slope that falls, by secants between bisections, to a slope of
+-- `share` of that at 0.
+local function search(set, omega, d, most, share)
+  local low, high, at_low, at_high = 0, most, slope_at(set, omega, 0, d), slope_at(set, omega, most, d)
   if at_high >= 0 then return most end
   if at_low <= 0 then return 0 end
-  local least = 1e-13 * at_low
+  local least = share * at_low
   for k = 1, SEARCH do
     local t = k % 2 == 1 and low + (high - low) * at_low / (at_low - at_high) or between(low, high)
-    local now = slope(t)
+    local now = slope_at(set, omega, t, d)
     if math.abs(now) <= least or high - low <= 1e-15 * high then return t end
     if now > 0 then low, at_low = t, now else high, at_high = t, now end
   end
@@ -97,17 +104,60 @@ local function place_of(set, z)
   return #set.atoms
 end
 
--- Differences of the atoms to the first, and (D' H D) with H the curvature of Omega in m.
+-- An atom less the first, kept with the atom as long as that stays the first: {places = where it is not 0}.
+local function direction(atom, first)
+  if atom.first == first then return atom.direction end
+  local d, places = {}, {}
+  for i = 1, #first do
+    d[i] = atom[i] - first[i]
+    if d[i] ~= 0 then places[#places + 1] = i end
+  end
+  d.places, atom.first, atom.direction = places, first, d
+  return d
+end
+
+-- <x, d> over the places where d is not 0
+local function along(x, d)
+  local sum, places = 0, d.places
+  for l = 1, #places do
+    local i = places[l]
+    sum = sum + x[i] * d[i]
+  end
+  return sum
+end
+
+-- D' H D for a diagonal H, as rows of its lower half.
+local function diagonal_products(D, h)
+  local M, weighted = {}, {}
+  for i = 1, #D do
+    local row, d = {}, D[i]
+    local places = d.places
+    for l = 1, #places do
+      local p = places[l]
+      weighted[l] = h(p) * d[p]
+    end
+    for j = 1, i do
+      local other, sum = D[j], 0
+      for l = 1, #places do sum = sum + weighted[l] * other[places[l]] end
+      row[j] = sum
+    end
+    M[i] = row
+  end
+  return M
+end
+
+-- Directions from the first atom to the others, and (D' H D) with H the curvature of Omega in m.
 local function curvature(set, omega)
   local D, room, M = {}, {}, {}
   for j = 2, #set.atoms do
-    D[j - 1] = difference(set.atoms[j], set.atoms[1])
+    D[j - 1] = direction(set.atoms[j], set.atoms[1])
     room[j - 1] = math.min(set.weights[j], set.weights[1]) / 2 -- m +- room * D is in the hull
   end
+  if omega.diagonal then return D, diagonal_products(D, omega.diagonal(set.m)) end
   local HD = #D > 0 and omega.product(set.m, D, room) or {}
   for i = 1, #D do
     M[i] = {}
-    for j = 1, i do M[i][j] = dot(D[i], HD[j]) end
+    for j = 1, i do M[i][j] = along(HD[j], D[i]) end
   end
   return D, M
 end
@@ -146,7 +196,7 @@ local function newton(set, omega, enough, is_last)
   local q, r = ascent(set, omega, set.m), {}
   local largest = 0
   for j = 1, #D do
-    r[j] = dot(q, D[j])
+    r[j] = along(q, D[j])
     largest = math.max(largest, math.abs(r[j]))
   end
   local a = solve(M, r)
@@ -157,14 +207,15 @@ local function newton(set, omega, enough, is_last)
   for i = 1, #set.m do d[i] = 0 end
   for j = 1, #D do
     shift[j + 1], shift[1] = a[j], shift[1] - a[j]
-    for i = 1, #d do d[i] = d[i] + a[j] * D[j][i] end
+    local step, places = D[j], D[j].places
+    for l = 1, #places do d[places[l]] = d[places[l]] + a[j] * step[places[l]] end
   end
   for j, s in ipairs(shift) do
     if s < 0 and -set.weights[j] / s < most then most, leaving = -set.weights[j] / s, j end
   end
   local t = 1
-  local is_good = most >= 1 and math.abs(dot(ascent(set, omega, moved(set.m, 1, d)), d)) <= 0.1 * gain
-  if not is_good then t = search(set, omega, d, math.min(most, 1e3)) end
+  local is_good = most >= 1 and math.abs(slope_at(set, omega, 1, d)) <= 0.1 * gain
+  if not is_good then t = search(set, omega, d, math.min(most, 1e3), ROUGH) end
   for j, s in ipairs(shift) do set.weights[j] = set.weights[j] + t * s end
   tidy(set, omega.least, t == most and leaving or nil)
   return t > 0
@@ -178,7 +229,7 @@ local function exchange(set, omega, place, count)
     if v < value then worst, value = j, v end
   end
   local most = set.weights[worst]
-  local t = search(set, omega, difference(set.atoms[place], set.atoms[worst]), most)
+  local t = search(set, omega, difference(set.atoms[place], set.atoms[worst]), most, 1e-13)
   set.weights[place] = set.weights[place] + t
   set.weights[worst] = set.weights[worst] - t
   tidy(set, omega.least, t == most and worst or nil)
@@ -210,7 +261,7 @@ local function take(set, omega, z, o)
     set.is_done = exchange(set, omega, place, count) == 0
     return
   end
-  local t = search(set, omega, difference(z, set.m), 1)
+  local t = search(set, omega, difference(z, set.m), 1, ROUGH)
   for j = 1, #set.weights do set.weights[j] = set.weights[j] * (1 - t) end
   set.weights[place] = set.weights[place] + t
   tidy(set, omega.least)
@@ -227,7 +278,9 @@ end
 -- @param theta    scores [batch..., shape], finite
 -- @param context  of the solver
 -- @param omega    {gradient = function (m) -> list, product = function (m, directions, room) -> the curvature in m
---   times each direction, least = weights that leave}, of lists of n numbers; m +- room[j] directions[j] is in the hull
+--   times each direction, least = weights that leave}, of lists of n numbers; m +- room[j] directions[j] is in the hull.
+--   For speed also diagonal = function (m) -> function (i) that answers entries of a diagonal curvature, in place of
+--   product, and slope = function (theta, m, t, d) -> <theta - gradient(m + t d), d>
 -- @param o        {tolerance = of the duality gap, iterations = at most, steps = "corrective" or "pairwise"}
 -- @return m [batch..., shape]; a set for each instance, for hull.pull; instances that iterations ended; the number of
 --   active solutions
