@@ -46,9 +46,7 @@ local function separable(least, first, second)
   return {
     least = least,
     gradient = function(m) return map(m, first) end,
-    diagonal = function(m)
-      return function(i) return second(m[i]) end
-    end,
+    diagonal = function(m) return map(m, second) end,
     slope = function(theta, m, t, d)
       local sum = 0
       for i = 1, #m do

@@ -64,12 +64,30 @@ local function search(set, omega, d, most, share)
   return low
 end
 
-local function mean_of_atoms(set)
-  local m = {}
-  for i = 1, #set.theta do m[i] = 0 end
-  for j, z in ipairs(set.atoms) do
-    for i = 1, #m do m[i] = m[i] + set.weights[j] * z[i] end
+-- Where a solution is not 0, kept with it.
+local function places_of(z)
+  if z.places then return z.places end
+  local places = {}
+  for i = 1, #z do
+    if z[i] ~= 0 then places[#places + 1] = i end
   end
+  z.places = places
+  return places
+end
+
+-- to + t times each entry of z; in place.
+local function add(to, t, z)
+  local places = places_of(z)
+  for l = 1, #places do
+    local i = places[l]
+    to[i] = to[i] + t * z[i]
+  end
+end
+
+local function mean_of_atoms(set)
+  local m, atoms, weights = {}, set.atoms, set.weights
+  for i = 1, #set.theta do m[i] = 0 end
+  for j = 1, #atoms do add(m, weights[j], atoms[j]) end
   return m
 end
 
@@ -104,21 +122,15 @@ local function place_of(set, z)
   return #set.atoms
 end
 
--- An atom less the first, kept with the atom as long as that stays the first: {places = where it is not 0}.
+-- An atom less the first, kept with the atom as long as that stays the first.
 local function direction(atom, first)
-  if atom.first == first then return atom.direction end
-  local d, places = {}, {}
-  for i = 1, #first do
-    d[i] = atom[i] - first[i]
-    if d[i] ~= 0 then places[#places + 1] = i end
-  end
-  d.places, atom.first, atom.direction = places, first, d
-  return d
+  if atom.first ~= first then atom.first, atom.direction = first, difference(atom, first) end
+  return atom.direction
 end
 
 -- <x, d> over the places where d is not 0
 local function along(x, d)
-  local sum, places = 0, d.places
+  local sum, places = 0, places_of(d)
   for l = 1, #places do
     local i = places[l]
     sum = sum + x[i] * d[i]
@@ -131,14 +143,12 @@ local function diagonal_products(D, h)
   local M, weighted = {}, {}
   for i = 1, #D do
     local row, d = {}, D[i]
-    local places = d.places
-    for l = 1, #places do
-      local p = places[l]
-      weighted[l] = h(p) * d[p]
-    end
+    local places = places_of(d)
+    local count = #places
+    for l = 1, count do weighted[l] = h[places[l]] * d[places[l]] end
     for j = 1, i do
       local other, sum = D[j], 0
-      for l = 1, #places do sum = sum + weighted[l] * other[places[l]] end
+      for l = 1, count do sum = sum + weighted[l] * other[places[l]] end
       row[j] = sum
     end
     M[i] = row
@@ -167,19 +177,20 @@ local function solve(M, r)
   local k, L, y, kept, largest = #M, {}, {}, {}, 0
   for i = 1, k do largest = math.max(largest, M[i][i]) end
   for i = 1, k do
-    L[i] = {}
+    local row, values = {}, M[i]
+    L[i] = row
     for j = 1, i do
-      local v = M[i][j]
-      for l = 1, j - 1 do v = v - L[i][l] * L[j][l] end
+      local v, other = values[j], L[j]
+      for l = 1, j - 1 do v = v - row[l] * other[l] end
       if i == j then
-        kept[i] = v > 1e-11 * M[i][i]
-        L[i][i] = kept[i] and math.sqrt(v) or 0
+        kept[i] = v > 1e-11 * values[i]
+        row[i] = kept[i] and math.sqrt(v) or 0
       else
-        L[i][j] = kept[j] and v / L[j][j] or 0
+        row[j] = kept[j] and v / other[j] or 0
       end
     end
     local v = r[i]
-    for l = 1, i - 1 do v = v - L[i][l] * y[l] end
+    for l = 1, i - 1 do v = v - row[l] * y[l] end
     y[i] = kept[i] and v / L[i][i] or 0
   end
   for i = k, 1, -1 do
@@ -207,8 +218,7 @@ local function newton(set, omega, enough, is_last)
   for i = 1, #set.m do d[i] = 0 end
   for j = 1, #D do
     shift[j + 1], shift[1] = a[j], shift[1] - a[j]
-    local step, places = D[j], D[j].places
-    for l = 1, #places do d[places[l]] = d[places[l]] + a[j] * step[places[l]] end
+    add(d, a[j], D[j])
   end
   for j, s in ipairs(shift) do
     if s < 0 and -set.weights[j] / s < most then most, leaving = -set.weights[j] / s, j end
@@ -279,8 +289,7 @@ end
 -- @param context  of the solver
 -- @param omega    {gradient = function (m) -> list, product = function (m, directions, room) -> the curvature in m
 --   times each direction, least = weights that leave}, of lists of n numbers; m +- room[j] directions[j] is in the hull.
---   For speed also diagonal = function (m) -> function (i) that answers entries of a diagonal curvature, in place of
---   product, and slope = function (theta, m, t, d) -> <theta - gradient(m + t d), d>
+--   For speed also diagonal = function (m) -> list, entries of a diagonal curvature, in place of product, and slope = function (theta, m, t, d) -> <theta - gradient(m + t d), d>
 -- @param o        {tolerance = of the duality gap, iterations = at most, steps = "corrective" or "pairwise"}
 -- @return m [batch..., shape]; a set for each instance, for hull.pull; instances that iterations ended; the number of
 --   active solutions
