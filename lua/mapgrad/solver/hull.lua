@@ -6,6 +6,7 @@
 --                 would make negative leaves
 --   "pairwise"    nothing more: the line search moves weight from the worst active atom to s
 -- Sources: Frank, Wolfe 1956; Wolfe 1976; Lacoste-Julien, Jaggi 2015.
+local core = require "mapgrad.real"
 local tensor = require "mapgrad.tensor"
 
 local hull = {}
@@ -122,103 +123,28 @@ local function place_of(set, z)
   return #set.atoms
 end
 
--- An atom less the first, kept with the atom as long as that stays the first.
-local function direction(atom, first)
-  if atom.first ~= first then atom.first, atom.direction = first, difference(atom, first) end
-  return atom.direction
-end
-
--- <x, d> over the places where d is not 0
-local function along(x, d)
-  local sum, places = 0, places_of(d)
-  for l = 1, #places do
-    local i = places[l]
-    sum = sum + x[i] * d[i]
-  end
-  return sum
-end
-
--- D' H D for a diagonal H, as rows of its lower half.
-local function diagonal_products(D, h)
-  local M, weighted = {}, {}
-  for i = 1, #D do
-    local row, d = {}, D[i]
-    local places = places_of(d)
-    local count = #places
-    for l = 1, count do weighted[l] = h[places[l]] * d[places[l]] end
-    for j = 1, i do
-      local other, sum = D[j], 0
-      for l = 1, count do sum = sum + weighted[l] * other[places[l]] end
-      row[j] = sum
-    end
-    M[i] = row
-  end
-  return M
-end
-
--- Directions from the first atom to the others, and (D' H D) with H the curvature of Omega in m.
-local function curvature(set, omega)
-  local D, room, M = {}, {}, {}
+-- For a vector q: a = (D' H D)^-1 D' q and D a as lists, <a, D' q> and the largest of |D' q|, of the directions D from
+-- the first atom to the others and the curvature H of Omega in m; columns that depend on those before have a = 0.
+local function newton_step(set, omega, q)
+  if omega.diagonal then return core.hull_newton(set.atoms, omega.diagonal(set.m), q, true) end
+  local D, room = {}, {}
   for j = 2, #set.atoms do
-    D[j - 1] = direction(set.atoms[j], set.atoms[1])
+    D[j - 1] = difference(set.atoms[j], set.atoms[1])
     room[j - 1] = math.min(set.weights[j], set.weights[1]) / 2 -- m +- room * D is in the hull
   end
-  if omega.diagonal then return D, diagonal_products(D, omega.diagonal(set.m)) end
-  local HD = #D > 0 and omega.product(set.m, D, room) or {}
-  for i = 1, #D do
-    M[i] = {}
-    for j = 1, i do M[i][j] = along(HD[j], D[i]) end
-  end
-  return D, M
-end
-
--- a with M a = r for a symmetric positive M, by Cholesky; columns that depend on those before have a = 0.
-local function solve(M, r)
-  local k, L, y, kept, largest = #M, {}, {}, {}, 0
-  for i = 1, k do largest = math.max(largest, M[i][i]) end
-  for i = 1, k do
-    local row, values = {}, M[i]
-    L[i] = row
-    for j = 1, i do
-      local v, other = values[j], L[j]
-      for l = 1, j - 1 do v = v - row[l] * other[l] end
-      if i == j then
-        kept[i] = v > 1e-11 * values[i]
-        row[i] = kept[i] and math.sqrt(v) or 0
-      else
-        row[j] = kept[j] and v / other[j] or 0
-      end
-    end
-    local v = r[i]
-    for l = 1, i - 1 do v = v - row[l] * y[l] end
-    y[i] = kept[i] and v / L[i][i] or 0
-  end
-  for i = k, 1, -1 do
-    for l = i + 1, k do y[i] = y[i] - L[l][i] * y[l] end
-    y[i] = kept[i] and y[i] / L[i][i] or 0
-  end
-  return y
+  return core.hull_newton(set.atoms, #D > 0 and omega.product(set.m, D, room) or {}, q, false)
 end
 
 -- A Newton step over the weights; whether there was one: not if all active atoms are alike to `enough`, and, with
 -- is_last, there is nothing to gain but rounding.
 local function newton(set, omega, enough, is_last)
-  local D, M = curvature(set, omega)
-  local q, r = ascent(set, omega, set.m), {}
-  local largest = 0
-  for j = 1, #D do
-    r[j] = along(q, D[j])
-    largest = math.max(largest, math.abs(r[j]))
-  end
-  local a = solve(M, r)
-  local gain = dot(a, r)
+  local q = ascent(set, omega, set.m)
+  local a, d, gain, largest = newton_step(set, omega, q)
   local is_done = largest <= enough and not (is_last and gain > 1e-20 * (1 + math.abs(dot(q, set.m))))
   if gain ~= gain or gain <= 0 or is_done then return false end
-  local shift, d, most, leaving = { 0 }, {}, math.huge, nil
-  for i = 1, #set.m do d[i] = 0 end
-  for j = 1, #D do
+  local shift, most, leaving = { 0 }, math.huge, nil
+  for j = 1, #a do
     shift[j + 1], shift[1] = a[j], shift[1] - a[j]
-    add(d, a[j], D[j])
   end
   for j, s in ipairs(shift) do
     if s < 0 and -set.weights[j] / s < most then most, leaving = -set.weights[j] / s, j end
@@ -326,14 +252,7 @@ end
 -- @return list
 function hull.pull(set, omega, u)
   tidy(set, LEAST)
-  local D, M = curvature(set, omega)
-  local r, g = {}, {}
-  for j = 1, #D do r[j] = dot(D[j], u) end
-  local a = solve(M, r)
-  for i = 1, #u do g[i] = 0 end
-  for j = 1, #D do
-    for i = 1, #u do g[i] = g[i] + a[j] * D[j][i] end
-  end
+  local _, g = newton_step(set, omega, u)
   return g
 end
 
