@@ -214,8 +214,8 @@ end
 -- @param theta    scores [batch..., shape], finite
 -- @param context  of the solver
 -- @param omega    {gradient = function (m) -> list, product = function (m, directions, room) -> the curvature in m
---   times each direction, least = weights that leave}, of lists of n numbers; m +- room[j] directions[j] is in the hull.
---   For speed also diagonal = function (m) -> list, entries of a diagonal curvature, in place of product, and
+--   times each direction, least = weights that leave}, of lists of n numbers; m +- room[j] directions[j] is in the
+--   hull. For speed also diagonal = function (m) -> list, entries of a diagonal curvature, in place of product, and
 --   slope = function (theta, m, t, d) -> <theta - gradient(m + t d), d>
 -- @param o        {tolerance = of the duality gap, iterations = at most, steps = "corrective" or "pairwise"}
 -- @return m [batch..., shape]; a set for each instance, for hull.pull; instances that iterations ended; the number of
