@@ -233,6 +233,24 @@ describe("loss values", function()
     near({ 1 }, { f(tensor { { 3, 2, 1 } }, tensor { { 3, 2, 1 } }):item() }, slack)
   end)
 
+  it("a pool refuses a context under which a known solution is none", function()
+    local s = solver.knapsack { weights = { 1, 2, 3 }, capacity = 3 }
+    local x, y = tensor { { 1, 1, 5 }, { 1, 1, 5 } }, tensor { { 1, 2, 4 }, { 1, 2, 4 } }
+    for _, name in ipairs { "contrastive_nce", "contrastive_map", "pool_pointwise", "pool_pairwise",
+      "pool_listwise" } do
+      local made = loss[name] { solver = s }
+      assert(made(x, y, { capacity = tensor { 3, 3 } }):item() >= 0)
+      assert_fails("MG-ARGUMENT", "instance 2: known solution 1 is none under its context", made, x, y,
+        { capacity = tensor { 3, 2 } })
+    end
+  end)
+
+  it("pool_pointwise says so where its square is no number", function()
+    local large = is_double and 1e200 or 1e30
+    assert_fails("MG-ARGUMENT", "whose square is no number here; scale both down", loss.pool_pointwise {
+      solver = items }, tensor.full({ 1, N }, large), tensor.full({ 1, N }, 1))
+  end)
+
   it("a pool grows by solutions of theta with the probability solve_ratio", function()
     random.seed(24)
     local before = items.solves
