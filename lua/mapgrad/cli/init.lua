@@ -121,8 +121,20 @@ local function choose_real(double)
   end
 end
 
+-- Options of another program as one word: argparse takes a value that starts with a dash behind = only.
+local function joined(words)
+  local list, i = {}, 1
+  while i <= #words do
+    local takes = words[i] == "--slurm-options" and words[i + 1]
+    list[#list + 1] = takes and words[i] .. "=" .. takes or words[i]
+    i = i + (takes and 2 or 1)
+  end
+  return list
+end
+
 local function dispatch(words)
   local parser, by_name = new_parser()
+  words = joined(words)
   local ok, arguments = parser:pparse(words)
   if not ok then return cli.usage_error(arguments, by_name[words[1]] and words[1]) end
   choose_real(arguments.double or arguments.double_first)

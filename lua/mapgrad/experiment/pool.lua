@@ -10,8 +10,8 @@ local pool = {}
 local PAUSE = 0.02 -- seconds between looks at the processes
 local GRACE = 2    -- seconds to save itself that a run has after Ctrl-C
 
--- The words that started this process up to the script: interpreter, its flags, script.
-local function own_words()
+--- The words that started this process up to the script: interpreter, its flags, script.
+function pool.own_words()
   local words, first = {}, 0
   local given = rawget(_G, "arg") or {}
   while given[first - 1] do first = first - 1 end
@@ -20,7 +20,7 @@ local function own_words()
 end
 
 local function start(folder, o)
-  local words = own_words()
+  local words = pool.own_words()
   for _, word in ipairs { "work", folder, "--threads", ("%d"):format(o.threads), "--parent" } do
     words[#words + 1] = word
   end
