@@ -57,12 +57,15 @@ local function complain(message, code)
 end
 
 local function say_next(job, path, o)
-  io.stderr:write(("job %s: %d runs in %d task%s, script %s\n"):format(job, o.runs, o.tasks, o.tasks == 1 and "" or "s",
-    path))
-  io.stderr:write(("  squeue -j %s                     what it does; output in %s/slurm-%s_*.log\n"):format(job, o.root,
-    job))
-  io.stderr:write(("  mapgrad list %s      the runs\n"):format(o.root))
-  io.stderr:write(("  scancel %s                       ends it; the same command later goes on\n"):format(job))
+  local quote = require("mapgrad.experiment.shell").quote
+  local lines = {
+    { "squeue -j " .. job, ("its tasks; they write to %s/slurm-%s_*.log"):format(o.root, job) },
+    { "mapgrad list " .. quote(o.root), "the runs" },
+    { "scancel " .. job, "ends it; the same command goes on later" },
+  }
+  io.stderr:write(("job %s: %d run%s in %d task%s, by %s\nnext:\n"):format(job, o.runs, o.runs == 1 and "" or "s", o.tasks,
+    o.tasks == 1 and "" or "s", path))
+  for _, line in ipairs(lines) do io.stderr:write(("  %-30s  %s\n"):format(line[1], line[2])) end
 end
 
 -- Writes script and copy, submits.
