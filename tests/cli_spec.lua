@@ -59,7 +59,7 @@ describe("mapgrad", function()
         lines = lines + 1
         assert.is_true(#line <= 81, line)
       end
-      assert.is_true(lines <= (name == "run" and 40 or 32), result.out)
+      assert.is_true(lines <= (name == "run" and 46 or 32), result.out)
       assert.is_true(result.out:find("Examples:") < result.out:find("Usage:"))
     end)
   end

@@ -21,7 +21,8 @@ describe("completion", function()
   -- What bash offers for the last of some words.
   local function offered(words)
     local result = command.sh(([[
-      %s > "$0.bash" && bash -c '. "$0.bash"; COMP_WORDS=(%s); COMP_CWORD=%d; _mapgrad; printf "%%s\n" "${COMPREPLY[@]}"' "$0" |
+      %s > "$0.bash" &&
+        bash -c '. "$0.bash"; COMP_WORDS=(%s); COMP_CWORD=%d; _mapgrad; printf "%%s\n" "${COMPREPLY[@]}"' "$0" |
         sort -u]]):format(command.line { "completion", "bash" }, table.concat(words, " "), #words - 1))
     assert.equal(0, result.code, result.err)
     return (result.out:gsub("\n$", ""):gsub("\n", " "))
@@ -63,7 +64,9 @@ describe("the manual page", function()
 
   it("has every command, every exit code and the environment", function()
     assert.matches('^%.TH MAPGRAD 1 "" "mapgrad %d+%.%d+', page)
-    for _, name in ipairs(command_names()) do assert.matches("\n.SH MAPGRAD " .. name:upper() .. "\n", page, 1, true) end
+    for _, name in ipairs(command_names()) do
+      assert.matches("\n.SH MAPGRAD " .. name:upper() .. "\n", page, 1, true)
+    end
     local status = page:match "\n%.SH EXIT STATUS\n(.-)\n%.SH"
     local listed, codes = {}, {}
     for code in status:gmatch "%.B (%d+)\n" do listed[#listed + 1] = tonumber(code) end
@@ -107,9 +110,9 @@ describe("a typing error", function()
   -- cli.main's exit code and what it writes to stderr.
   local function main(words)
     local lines, own = {}, io.stderr
-    io.stderr = { write = function(_, ...) lines[#lines + 1] = table.concat { ... } end }
+    rawset(io, "stderr", { write = function(_, ...) lines[#lines + 1] = table.concat { ... } end })
     local ok, code = pcall(cli.main, words)
-    io.stderr = own
+    rawset(io, "stderr", own)
     assert(ok, code)
     return code, table.concat(lines)
   end
@@ -153,9 +156,10 @@ end)
 
 describe("output", function()
   local words = { -- of commands that do something without more; others show their help
-    run = { "run", "/nothing.lua" }, list = { "list", "/nothing" }, show = { "show", "/nothing" }, gc = { "gc", "/nothing" },
-    ["repeat"] = { "repeat", "/nothing" }, diff = { "diff", "/nothing", "/nothing" }, repl = { "repl" },
-    doctor = { "doctor" }, help = { "help", "exit-codes" }, version = { "version" }, completion = { "completion", "bash" },
+    run = { "run", "/nothing.lua" }, list = { "list", "/nothing" }, show = { "show", "/nothing" },
+    gc = { "gc", "/nothing" }, ["repeat"] = { "repeat", "/nothing" }, diff = { "diff", "/nothing", "/nothing" },
+    repl = { "repl" }, doctor = { "doctor" }, help = { "help", "exit-codes" }, version = { "version" },
+    completion = { "completion", "bash" },
   }
   for _, name in ipairs(command_names()) do
     it(("of %s holds no escape sequence, whatever is asked of colours"):format(name), function()

@@ -41,7 +41,8 @@ case "$1" in --parsable) ;; *) echo "sbatch: unknown option $1" >&2; exit 1 ;; e
 [ -z "$FAKE_REFUSES" ] || { echo "sbatch: error: invalid partition" >&2; exit 1; }
 last=$(sed -n 's/^#SBATCH --array=1-//p' "$2")
 cd "$(sed -n 's/^#SBATCH --chdir=//p' "$2")" || exit 1
-export SLURM_ARRAY_JOB_ID=77 SLURM_ARRAY_TASK_ID SLURM_ARRAY_TASK_COUNT=$last SLURM_ARRAY_TASK_MIN=1 SLURM_CPUS_PER_TASK=1
+export SLURM_ARRAY_JOB_ID=77 SLURM_ARRAY_TASK_ID SLURM_ARRAY_TASK_COUNT=$last SLURM_ARRAY_TASK_MIN=1
+export SLURM_CPUS_PER_TASK=1
 for SLURM_ARRAY_TASK_ID in $(seq "$last"); do
   sh "$2" >"$FAKE/log_$SLURM_ARRAY_TASK_ID" 2>&1 & pid=$!
   if [ "$SLURM_ARRAY_TASK_ID" = "$FAKE_SIGNAL" ]; then
@@ -166,7 +167,8 @@ describe("runs that are shared out", function()
     if command.sh("command -v parallel").code ~= 0 then return pending "there is no GNU parallel" end
     local out = root .. "/parallel"
     local line = command.line { "run", file, "-q", "--out", out, "--seeds", "5", "--shard" }
-    local result = command.sh(("seq 3 | parallel --will-cite -j 2 %s {}/3"):format("'" .. line:gsub("'", "'\\''") .. "'"))
+    line = "'" .. line:gsub("'", "'\\''") .. "'"
+    local result = command.sh(("seq 3 | parallel --will-cite -j 2 %s {}/3"):format(line))
     assert.equal(0, result.code, result.err)
     assert_same_runs(5, out)
     assert.equal(1, store.runs(out)[1].meta.threads)
@@ -241,7 +243,8 @@ describe("runs that are shared out", function()
   for _, case in ipairs {
     { { "--slurm", "--shard", "1/2" }, "do not go together" }, { { "--slurm", "--smoke" }, "do not go together" },
     { { "--tasks", "2" }, "with --slurm only" }, { { "--slurm-options", "-p x" }, "with --slurm only" },
-    { { "--slurm", "--tasks", "0" }, "whole number from 1" }, { { "--slurm", "--slurm-options", "-p x\ny" }, "one line" },
+    { { "--slurm", "--tasks", "0" }, "whole number from 1" },
+    { { "--slurm", "--slurm-options", "-p x\ny" }, "one line" },
   } do
     it("refuse " .. table.concat(case[1], " "):gsub("\n", " "), function()
       local result = command.mapgrad { "run", file, "--out", root .. "/refused", (table.unpack or unpack)(case[1]) }

@@ -28,7 +28,10 @@ local version = {
 
 local help = {
   name = "help", summary = "explain a command, the exit codes or the environment",
-  examples = { { "mapgrad help run" }, { "mapgrad help exit-codes" }, { "mapgrad help --man | man -l -", "all of it" } },
+  examples = {
+    { "mapgrad help run" }, { "mapgrad help exit-codes" },
+    { "mapgrad help --man | man -l -", "all of it" },
+  },
   declare = function(parser)
     parser:argument("topic", "a command, exit-codes or environment"):args "?"
     parser:flag("--man", "print the manual page")

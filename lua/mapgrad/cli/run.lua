@@ -314,8 +314,9 @@ local function plan_of(subject, path, source, arguments)
   })
   if not configs then return nil, threads end
   if arguments.slurm then return configs, threads end
-  local part, message = arguments.shard, nil
+  local part = arguments.shard
   if not part then
+    local message
     part, message = require("mapgrad.experiment.engine").shard()
     if message then return nil, message end
     if part then say(arguments.quiet, ("task of a Slurm array: shard %d/%d\n"):format(part[1], part[2])) end

@@ -63,8 +63,9 @@ local function say_next(job, path, o)
     { "mapgrad list " .. quote(o.root), "the runs" },
     { "scancel " .. job, "ends it; the same command goes on later" },
   }
-  io.stderr:write(("job %s: %d run%s in %d task%s, by %s\nnext:\n"):format(job, o.runs, o.runs == 1 and "" or "s", o.tasks,
-    o.tasks == 1 and "" or "s", path))
+  local counts = ("%d run%s in %d task%s"):format(o.runs, o.runs == 1 and "" or "s", o.tasks,
+    o.tasks == 1 and "" or "s")
+  io.stderr:write(("job %s: %s, by %s\nnext:\n"):format(job, counts, path))
   for _, line in ipairs(lines) do io.stderr:write(("  %-30s  %s\n"):format(line[1], line[2])) end
 end
 

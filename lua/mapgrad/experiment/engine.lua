@@ -13,8 +13,8 @@ function engine.shard(getenv)
   local step = number "STEP" or 1
   local index = (id - first) / step + 1
   if index ~= math.floor(index) or index > count or (last and first + (count - 1) * step ~= last) then
-    return nil, ("the ids of this Slurm array are not first, first + step, ...: which of %.0f tasks %.0f is, is unclear;"
-      .. " give --shard i/n"):format(count, id)
+    return nil, ("the ids of this Slurm array are not first, first + step, ...: which of %.0f tasks %.0f is cannot be"
+      .. " told; give --shard i/n"):format(count, id)
   end
   return { index, count }
 end
