@@ -1,6 +1,7 @@
 --- `mapgrad run`: the runs of an experiment file.
 -- @module mapgrad.cli.run
 local one = require "mapgrad.cli.work"
+local values = require "mapgrad.cli.values"
 
 local run = {
   name = "run", summary = "run an experiment file",
@@ -14,74 +15,26 @@ local run = {
   },
 }
 
-local function pair(name)
-  return function(text)
-    local key, value = text:match("^([^=]+)=(.*)$")
-    if not key then return nil, ("%s expects name=value, got '%s'"):format(name, text) end
-    return { key, value }
-  end
-end
-
-local function count(name)
-  return function(text)
-    local value = tonumber(text)
-    if value and value >= 1 and value == math.floor(value) and value < 2 ^ 31 then return value end
-    return nil, ("%s expects a whole number from 1, got '%s'"):format(name, text)
-  end
-end
-
-local function list(text)
-  local names = {}
-  for name in (text .. ","):gmatch("([^,]*),") do names[#names + 1] = name end
-  return names
-end
-
-local function budget(text)
-  local name, value = text:match("^([^=]+)=(.*)$")
-  value = tonumber(value)
-  if name ~= "solver_calls" or not value or value < 1 or value == math.huge then
-    return nil, ("--budget expects solver_calls=N, got '%s'"):format(text)
-  end
-  return { solver_calls = value }
-end
-
-local function limit(text)
-  local value = tonumber(text)
-  if value and value > 0 and (value < 1 or value == math.floor(value)) and value < math.huge then return value end
-  return nil, ("--limit expects a number of batches, or a share of them below 1, got '%s'"):format(text)
-end
-
-local function time(text)
-  local value = one.seconds(text)
-  if value then return value end
-  return nil, ("--time-limit expects a time such as 90, 30m or 3h50m, got '%s'"):format(text)
-end
-
-local function shard(text)
-  local index, of = text:match("^(%d+)/(%d+)$")
-  index, of = tonumber(index), tonumber(of)
-  if index and index >= 1 and index <= of then return { index, of } end
-  return nil, ("--shard expects i/n, i from 1 to n, got '%s'"):format(text)
-end
-
 function run.declare(parser)
   parser:argument("file", "a Lua file that returns mg.experiment { ... }"):args "?"
   parser:option("--set", "set an option; several values are a sweep"):argname "<name=value>":count "*"
-    :convert(pair "--set")
-  parser:option("--seeds", "number of seeds (the file's)"):argname "<N>":convert(count "--seeds")
+    :convert(values.pair "--set")
+  parser:option("--seeds", "number of seeds (the file's)"):argname "<N>":convert(values.whole "--seeds")
   parser:option("--seed", "the first seed, same as --set seed=N"):argname "<N>"
-  parser:option("--variants", "some of the file's variants"):argname "<x,y>":convert(list)
-  parser:option("--jobs", "runs at a time"):argname "<N>":convert(count "--jobs")
+  parser:option("--variants", "some of the file's variants"):argname "<x,y>":convert(values.list)
+  parser:option("--jobs", "runs at a time"):argname "<N>":convert(values.whole "--jobs")
   parser:option("--threads", "threads of a run (processors / jobs)"):argname "<N>"
-  parser:option("--budget", "equal work in place of epochs"):argname "<solver_calls=N>":convert(budget)
-  parser:option("--limit", "at most N batches a pass over data, or a share"):argname "<N>":convert(limit)
-  parser:option("--time-limit", "save and end after so long: 90, 30m, 3h50m"):argname "<time>":convert(time)
-  parser:option("--shard", "part i of n of the runs"):argname "<i/n>":convert(shard)
+  parser:option("--budget", "equal work in place of epochs"):argname "<solver_calls=N>":convert(values.budget)
+  parser:option("--limit", "at most N batches a pass over data, or a share"):argname "<N>":convert(values.limit)
+  parser:option("--time-limit", "save and end after so long: 90, 30m, 3h50m"):argname "<time>"
+    :convert(values.time "--time-limit")
+  parser:option("--shard", "part i of n of the runs"):argname "<i/n>":convert(values.shard)
   parser:flag("--slurm", "as an array job of Slurm, by sbatch")
-  parser:option("--tasks", "tasks of the array (4 runs each)"):argname "<N>":convert(count "--tasks")
+  parser:option("--tasks", "tasks of the array (4 runs each)"):argname "<N>":convert(values.whole "--tasks")
   parser:option("--slurm-options", "for sbatch: \"--time=1:00:00 --mem=4G\""):argname "<text>"
   parser:option("--text", "read FILE's text from here"):argname "<file>":hidden(true)
-  parser:option("--save-every", "seconds between checkpoints (30)"):argname "<s>":convert(tonumber)
+  parser:option("--save-every", "seconds between checkpoints (30)"):argname "<s>"
+    :convert(values.positive "--save-every")
   parser:option("--out", "folder of the runs (build/results/<title>)"):argname "<dir>"
   parser:flag("--smoke", "a short run of each variant; nothing is kept")
   parser:flag("--dry-run", "show what would be run")
@@ -345,14 +298,18 @@ function run.run(arguments, help_text, cli)
   local configs, threads
   local wrong = require("mapgrad.cli.slurm").conflict(arguments)
   if not wrong then configs, threads = plan_of(subject, path, source, arguments) end
+  if configs and (threads or 1) > values.MOST_THREADS then
+    configs, threads = nil, ("threads: expected at most %d, got %.0f"):format(values.MOST_THREADS, threads)
+  end
   if not configs then return cli.usage_error(wrong or threads, "run " .. path) end
   local mg, core = require "mapgrad", require "mapgrad.real"
   local jobs = arguments.jobs or 1
   local processors = require("mapgrad.experiment.engine").processors(core.processors())
+  local share = math.max(1, math.min(math.floor(processors / jobs), values.MOST_THREADS))
   local o = {
     root = (arguments.out or "build/results/" .. subject:slug()):gsub("(.)/+$", "%1"), quiet = arguments.quiet,
-    jobs = jobs, threads = threads or math.max(1, math.floor(processors / jobs)), double = arguments.double,
-    command = command_text(), save_every = arguments.save_every,
+    jobs = jobs, threads = threads or share, double = arguments.double, command = command_text(),
+    save_every = arguments.save_every,
     ends_at = arguments.time_limit and core.clock() + arguments.time_limit,
   }
   if arguments.slurm then

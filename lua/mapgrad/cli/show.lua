@@ -1,6 +1,7 @@
 --- `mapgrad show`: one run in full.
 -- @module mapgrad.cli.show
 local show_runs = require "mapgrad.cli.show_runs"
+local values = require "mapgrad.cli.values"
 
 local show = {
   name = "show", summary = "show a run: options, state, machine, numbers",
@@ -12,7 +13,7 @@ local show = {
 
 function show.declare(parser)
   parser:argument("run", "folder of a run")
-  parser:option("--lines", "how many of the last records (5)"):argname "<N>":convert(tonumber)
+  parser:option("--lines", "how many of the last records (5)"):argname "<N>":convert(values.whole "--lines")
   parser:flag("--json", "one JSON document")
 end
 
