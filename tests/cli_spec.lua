@@ -126,12 +126,12 @@ describe("mapgrad", function()
   end)
 
   it("reads times", function()
-    local read = require("mapgrad.cli.values").time "--time-limit"
+    local time = require("mapgrad.cli.values").time "--time-limit"
     local known = { ["90"] = 90, ["30m"] = 1800, ["3h50m"] = 13800, ["1d2h3m4s"] = 93784, ["0.5h"] = 1800 }
     for text, seconds in pairs(known) do
-      assert.equal(seconds, read(text))
+      assert.equal(seconds, time(text))
     end
-    for _, text in ipairs { "", "0", "-1", "h", "5m3h", "1h 2m", "inf", "nan" } do assert.is_nil((read(text))) end
+    for _, text in ipairs { "", "0", "-1", "h", "5m3h", "1h 2m", "inf", "nan" } do assert.is_nil((time(text))) end
   end)
 
   it("doctor names interpreter, precision and optional parts", function()
