@@ -52,6 +52,12 @@ describe("completion", function()
     end)
   end
 
+  it("of fish offers commands", function()
+    if not has "fish" then return pending "there is no fish" end
+    local result = command.sh(command.mapgrad({ "completion", "fish" }).out .. '\ncomplete -C "mapgrad ru"\n', "fish")
+    assert.matches("^run\trun an experiment file", result.out)
+  end)
+
   it("of another shell is refused", function()
     local result = command.mapgrad { "completion", "csh" }
     assert.equal(2, result.code)

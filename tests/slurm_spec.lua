@@ -50,11 +50,11 @@ for SLURM_ARRAY_TASK_ID in $(seq "$last"); do
     kill -USR1 $pid
   fi
   wait $pid; echo "$SLURM_ARRAY_TASK_ID $?" >>"$FAKE/codes"
-  if [ -s "$FAKE/requeued" ]; then
+  while [ -s "$FAKE/requeued" ]; do
     cat "$FAKE/requeued" >>"$FAKE/all_requeued"; rm "$FAKE/requeued"
-    SLURM_RESTART_COUNT=1 PAUSE=0 sh "$2" >>"$FAKE/log_$SLURM_ARRAY_TASK_ID" 2>&1
+    SLURM_RESTART_COUNT=1 sh "$2" >>"$FAKE/log_$SLURM_ARRAY_TASK_ID" 2>&1
     echo "$SLURM_ARRAY_TASK_ID $?" >>"$FAKE/codes"
-  fi
+  done
 done
 echo "77;toy"
 ]]
@@ -216,6 +216,13 @@ describe("runs that are shared out", function()
     assert.matches("stopped: asked to stop by a signal", result.fake "log_2", 1, true)
     assert_same_runs(3, root .. "/requeue")
     assert.equal(2, store.read(root .. "/requeue/" .. first).meta.starts)
+  end)
+
+  it("go on after a time limit of mapgrad's own", function()
+    local result = submit("limit", "PAUSE=0.04", "--seeds", "1", "--time-limit", "0.1")
+    assert.equal(0, result.code, result.err)
+    assert.matches("^1 75\n.*1 0\n$", result.fake "codes")
+    assert_same_runs(1, root .. "/limit")
   end)
 
   it("run the code that was there when they were submitted", function()

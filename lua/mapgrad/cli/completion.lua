@@ -16,7 +16,8 @@ function completion.declare(parser)
 end
 
 function completion.run(arguments, _, cli)
-  local parser = cli.new_parser()
+  local parser, by_name = cli.new_parser()
+  for _, entry in pairs(by_name) do entry.parser:description(entry.command.summary) end -- zsh and fish show it
   print((parser[("get_%s_complete"):format(arguments.shell)](parser):gsub("\n+$", "")))
   return cli.codes.ok
 end

@@ -26,14 +26,14 @@ local SCRIPT = [[
 # Made by: %s
 # Task i of %d does the runs i, i + %d, ... of the plan. Some of them again: sbatch --array=3,7 THIS-FILE
 %s
-# Before the time limit: mapgrad saves its runs and ends with 75, the task is queued again and goes on.
-process= is_asked= is_near_end=
+# Before the time limit mapgrad saves its runs and ends with 75: the task is queued again and goes on.
+process= is_asked= is_cancelled=
 ask() {
   [ -n "$is_asked" ] || [ -z "$process" ] || kill -USR1 "$process"
   is_asked=1 is_interrupted=1
 }
-trap 'is_near_end=1; ask' USR1
-trap ask TERM
+trap ask USR1
+trap 'is_cancelled=1; ask' TERM
 
 %s \
   --shard "$SLURM_ARRAY_TASK_ID/%d" &
@@ -41,7 +41,7 @@ process=$!
 [ -z "$is_asked" ] || kill -USR1 "$process"
 while is_interrupted=; wait "$process"; code=$?; [ -n "$is_interrupted" ] && [ "$code" -gt 128 ]; do :; done
 [ "$code" = 138 ] && code=75 # it was asked before it could hear
-if [ "$code" = 75 ] && [ -n "$is_near_end" ]; then
+if [ "$code" = 75 ] && [ -z "$is_cancelled" ]; then
   scontrol requeue "${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID" || echo "this task could not be queued again" >&2
 fi
 exit "$code"
