@@ -239,6 +239,22 @@ describe("runs that are shared out", function()
     assert.equal(1, #store.runs(root .. "/copy"))
   end)
 
+  it("are saved but not queued again when the job is cancelled", function()
+    local out = root .. "/cancelled"
+    local script = submit("cancelled", "", "--dry-run", "--seeds", "1").out
+    lfs.mkdir(out)
+    command.write(script:match "%-%-text (%S+)", EXPERIMENT)
+    local result = command.sh(([[
+      export PATH=%s/bin:$PATH FAKE=%s SLURM_ARRAY_TASK_ID=1 PAUSE=0.05
+      sh %s & pid=$!
+      until cat %s/*/metrics.jsonl 2>/dev/null | grep -q .; do sleep 0.02; done
+      kill -TERM $pid; wait $pid]]):format(root, out, command.write(out .. "/script.sh", script), out))
+    assert.equal(75, result.code, result.err)
+    assert.equal("cut", store.runs(out)[1].state)
+    assert.is_nil(lfs.attributes(out .. "/requeued"))
+    assert.is_truthy(lfs.attributes(store.runs(out)[1].folder .. "/checkpoint.safetensors"))
+  end)
+
   it("hand their words, but not those of --slurm, on to the tasks", function()
     local result = command.mapgrad { "run", file, "--slurm", "--dry-run", "--tasks=3", "--slurm-options",
       "--time=01:00:00 -p x", "--set", "epochs=2,3", "--double", "--out=a b%" }
