@@ -9,10 +9,10 @@ local store = require "mapgrad.experiment.store"
 local support = require "tests.support"
 local work = require "mapgrad.experiment.work"
 
--- Each step takes $PAUSE seconds.
+-- Each step takes $PAUSE seconds, or those of the seed $SLOW do.
 local EXPERIMENT = [[
 local mg = require "mapgrad"
-local pause = tonumber(os.getenv "PAUSE" or 0)
+local pause, slow = tonumber(os.getenv "PAUSE" or 0), tonumber(os.getenv "SLOW")
 return mg.experiment {
   title = "An array", seeds = 20, metric = "loss", sense = "min",
   options = { { name = "epochs", form = "count", default = 4 } },
@@ -24,7 +24,7 @@ return mg.experiment {
     for epoch in record:epochs(o.epochs, { model = net, optimizer = adam, loader = batches }) do
       for batch in batches:batches() do
         local loss = adam:step(function() return mg.loss.squared(net(batch.x), batch.y) end)
-        if pause > 0 then require("mapgrad.real").pause(pause) end
+        if pause > 0 and o.seed == (slow or o.seed) then require("mapgrad.real").pause(pause) end
         record:step(loss)
       end
       record { epoch = epoch, loss = record:mean() }
@@ -307,6 +307,16 @@ describe("runs that are shared out", function()
     assert.equal("cut", store.runs(out)[1].state)
   end)
 
+  it("are not failed when they are stopped before they can hear that", function()
+    local out = root .. "/early"
+    local result = command.mapgrad({ "run", file, "--seeds", "2", "--time-limit", "0.1", "--out", out }, nil,
+      [[LUA_INIT='if arg and arg[1] == "work" then while true do end end']])
+    assert.equal(75, result.code, result.err)
+    for _, one in ipairs(store.runs(out)) do assert.equal("new", one.state) end
+    assert.equal(0, command.mapgrad({ "run", file, "-q", "--seeds", "2", "--out", out }).code)
+    assert_same_runs(2, out)
+  end)
+
   -- the real one
 
   local function missing()
@@ -321,7 +331,7 @@ describe("runs that are shared out", function()
 
   -- Prints the job's number, then what Slurm knows of task 3.
   local JOB = [[
-    export PAUSE=0.04
+    export PAUSE=0.15 SLOW=3
     job=$(%s) || exit 1
     echo $job
     until cat %s/run-s3-*/metrics.jsonl 2>/dev/null | grep -q .; do sleep 0.05; done
