@@ -46,7 +46,7 @@ local function optional_parts(core)
       "the prompt has no history; rebuild with libedit-dev" },
     { "freeciv-data", freeciv_folder(),
       "no data=freeciv; Debian: apt-get install freeciv-data" },
-    { "Slurm", first_line "sbatch --version || command -v sbatch",
+    { "Slurm", first_line "command -v sbatch",
       "no `mapgrad run --slurm`; sbatch is on the nodes of a cluster" },
     { "GNU parallel", first_line "parallel --version",
       "`mapgrad run --jobs` and --shard do without; Debian: apt-get install parallel" },
