@@ -86,6 +86,16 @@ describe("the manual page", function()
     end
   end)
 
+  it("has every variable of its own that the sources read", function()
+    local result = command.sh [[grep -rhoE 'getenv[( ]*"MAPGRAD_[A-Z_]+' lua/mapgrad lua/binding core | sort -u]]
+    local count = 0
+    for name in result.out:gmatch '"(MAPGRAD_[%u_]+)' do
+      assert.matches("\n.B " .. name .. "\n", page, 1, true)
+      count = count + 1
+    end
+    assert.is_true(count >= 2) -- MAPGRAD_REAL, MAPGRAD_DATA
+  end)
+
   it("is one that groff has nothing to say about, and that shows what --help shows", function()
     if not has "groff" then return pending "there is no groff" end
     local result = command.sh(page, "groff -ww -man -Tascii -rLL=100n")
