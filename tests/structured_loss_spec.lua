@@ -165,10 +165,10 @@ describe("loss values", function()
   end)
 
   it("losses of true costs take the solution that others need", function()
-    local s, x, truth = solver.top_k { n = 4, k = 2 }, tensor { 3, 1, 2, 0 }, tensor { 1, 2, 0, 3 }
+    local s, x, costs = solver.top_k { n = 4, k = 2 }, tensor { 3, 1, 2, 0 }, tensor { 1, 2, 0, 3 }
     for _, name in ipairs { "perturbation_gradient", "spo_plus" } do
       local made = loss[name](name == "spo_plus" and { solver = s } or { solver = s, step = 0.5 })
-      assert.equal(made(x, truth):item(), made(x, truth, { solution = s(truth) }):item())
+      assert.equal(made(x, costs):item(), made(x, costs, { solution = s(costs) }):item())
     end
   end)
 

@@ -25,10 +25,18 @@ function show_runs.roots(given)
   return { newest }
 end
 
+--- What to say of a folder that is not a run's.
+function show_runs.no_run(folder)
+  return folder .. ": expected the folder of a run, there is no config.json; `mapgrad list` shows runs"
+end
+
 --- The run in a folder.
 -- @return store.read; or nil and a message
 function show_runs.one(folder)
-  return require("mapgrad.experiment.store").read((folder:gsub("(.)/+$", "%1")))
+  local store = require "mapgrad.experiment.store"
+  folder = folder:gsub("(.)/+$", "%1")
+  if not store.is_run(folder) then return nil, show_runs.no_run(folder) end
+  return store.read(folder)
 end
 
 --- The runs of some stores.

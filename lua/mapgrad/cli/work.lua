@@ -1,6 +1,8 @@
 --- `mapgrad work`: one run, of its folder.
 -- @module mapgrad.cli.work
 local failure = require "mapgrad.failure"
+local show_runs = require "mapgrad.cli.show_runs"
+local values = require "mapgrad.cli.values"
 
 local work = {
   name = "work", summary = "do the run of a folder (`run` starts these)",
@@ -11,23 +13,14 @@ local work = {
 
 function work.declare(parser)
   parser:argument("folder", "of a run: with config.json and experiment.lua")
-  parser:option("--threads", "threads (all processors)"):argname "<N>":convert(tonumber)
-  parser:option("--time-limit", "save the run and end after so long, such as 90, 30m, 3h50m"):argname "<time>"
-  parser:option("--save-every", "seconds between checkpoints (30)"):argname "<s>":convert(tonumber)
+  parser:option("--threads", "threads (all processors)"):argname "<N>":convert(values.threads)
+  parser:option("--time-limit", "save and end after so long: 90, 30m, 3h50m"):argname "<time>"
+    :convert(values.time "--time-limit")
+  parser:option("--save-every", "seconds between checkpoints (30)"):argname "<s>"
+    :convert(values.positive "--save-every")
   parser:flag("--parent", "end with the process that started this one; progress goes to a file")
   parser:flag("--double", "compute in double precision")
   parser:flag("-q --quiet", "no progress")
-end
-
---- Seconds of a text such as 90, 30m, 3h50m, 1h2m3s; nil if it is none.
-function work.seconds(text)
-  if tonumber(text) then return tonumber(text) > 0 and tonumber(text) or nil end
-  local sum, rest = 0, text
-  for _, unit in ipairs { { "d", 86400 }, { "h", 3600 }, { "m", 60 }, { "s", 1 } } do
-    local count, after = rest:match("^([%d.]+)" .. unit[1] .. "(.*)$")
-    if count and tonumber(count) then sum, rest = sum + tonumber(count) * unit[2], after end
-  end
-  return rest == "" and sum > 0 and sum or nil
 end
 
 -- A file-like object whose last line stands in a file.
@@ -72,12 +65,10 @@ function work.run(arguments, _, cli)
   core.stop_signals()
   local mg = require "mapgrad"
   if arguments.threads then mg.threads(arguments.threads) end
-  local limit = arguments.time_limit and work.seconds(arguments.time_limit)
-  if arguments.time_limit and not limit then
-    return cli.usage_error(("--time-limit expects a time such as 90, 30m or 3h50m, got '%s'"):format(
-      arguments.time_limit), "work")
+  local folder, limit = arguments.folder:gsub("(.)/+$", "%1"), arguments.time_limit
+  if not require("mapgrad.experiment.store").is_run(folder) then
+    return show_runs.complain(show_runs.no_run(folder), codes)
   end
-  local folder = arguments.folder:gsub("(.)/+$", "%1")
   local state, caught = require("mapgrad.experiment.work").run(folder, {
     command = "mapgrad work " .. folder, ends_at = limit and core.clock() + limit, save_every = arguments.save_every,
     quiet = arguments.quiet, tee = not arguments.parent,

@@ -10,8 +10,8 @@ local pool = {}
 local PAUSE = 0.02 -- seconds between looks at the processes
 local GRACE = 2    -- seconds to save itself that a run has after Ctrl-C
 
--- The words that started this process up to the script: interpreter, its flags, script.
-local function own_words()
+--- The words that started this process up to the script: interpreter, its flags, script.
+function pool.own_words()
   local words, first = {}, 0
   local given = rawget(_G, "arg") or {}
   while given[first - 1] do first = first - 1 end
@@ -20,7 +20,7 @@ local function own_words()
 end
 
 local function start(folder, o)
-  local words = own_words()
+  local words = pool.own_words()
   for _, word in ipairs { "work", folder, "--threads", ("%d"):format(o.threads), "--parent" } do
     words[#words + 1] = word
   end
@@ -44,10 +44,13 @@ local function newest(running)
   return ""
 end
 
--- The state of a run whose process ended with a code.
-local function state_of(folder, code)
+-- The state of a run whose process ended with a code, perhaps because it was asked to, before it could hear that.
+local function state_of(folder, code, is_asked)
   local state = store.state(folder)
-  if state == "new" or (state == "cut" and store.meta(folder).state == "running") then
+  if is_asked and code > 128 and (state == "new" or state == "cut") then
+    store.release(folder)
+    return "cut"
+  elseif state == "new" or (state == "cut" and store.meta(folder).state == "running") then
     -- it left no word: its first lines or its end are in the log
     store.release(folder)
     local meta = store.meta(folder)
@@ -65,14 +68,14 @@ local function end_all(running, how)
 end
 
 -- Looks at each process once; those that ended go to done(folder, state).
-local function look(running, done)
+local function look(running, done, is_asked)
   for i = #running, 1, -1 do
     local job = running[i]
     local code = core.process_poll(job.process)
     if code then
       table.remove(running, i)
       os.remove(job.folder .. "/progress")
-      done(job.folder, state_of(job.folder, code))
+      done(job.folder, state_of(job.folder, code, is_asked))
     end
   end
 end
@@ -93,7 +96,7 @@ local function loop(folders, o, running, done, bar)
       running[#running + 1] = { folder = folder, process = process }
     end
     core.pause(PAUSE)
-    look(running, done)
+    look(running, done, asked or core.stop_asked())
     bar:refresh()
   end
   return true
@@ -106,7 +109,7 @@ local function end_quickly(running)
   while #running > 0 do
     core.pause(PAUSE)
     if core.clock() >= ends_at then end_all(running, "KILL") end
-    look(running, function(folder) store.release(folder) end)
+    look(running, function(folder) store.release(folder) end, true)
   end
 end
 

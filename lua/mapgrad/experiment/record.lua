@@ -238,8 +238,8 @@ local function is_over(self, count)
 end
 
 --- The epochs of a training, as an iterator: for epoch in record:epochs(20, parts) do ... end.
--- With a budget (`--budget solver_calls=n`) epochs go on until that many solver calls are made, whatever the count; only
--- a run that makes none ends at the count.
+-- With a budget (`--budget solver_calls=n`) epochs go on until that many solver calls are made, whatever the count;
+-- only a run that makes none ends at the count.
 -- @param count  number of epochs
 -- @param parts  what a checkpoint holds: name -> object with state and load_state or restore (model, optimizer,
 --   schedule, loader, ...); `values`, a table of the numbers and texts that the script itself keeps from epoch to epoch
