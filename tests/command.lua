@@ -134,6 +134,31 @@ function command.kill(arguments, seconds)
     seconds))
 end
 
+-- SIGINT comes, once, a moment after the first bytes; a program that is not ended by that is killed after 20 s more.
+local INTERRUPT = [[
+"$@" >"$0.out" 2>&1 & pid=$!
+while kill -0 $pid 2>/dev/null && ! [ -s "$0.out" ]; do sleep 0.02; done
+sleep 0.2; kill -INT $pid
+(sleep 20; kill -KILL $pid) >/dev/null 2>&1 & guard=$!
+wait $pid; kill -- -$guard 2>/dev/null; cat "$0.out"; rm -f "$0.out"
+]]
+
+--- What a Lua text prints, on both outputs.
+-- @param options.interrupt  true: Ctrl-C comes once it has printed something
+-- @param options.modules    folder of its C modules in place of this process's
+function command.printed(text, options)
+  local name = os.tmpname()
+  command.write(name, text)
+  local prefix = options.interrupt and ("bash -mc %s %s"):format(quote(INTERRUPT), quote(name)) or ""
+  local pipe = assert(io.popen(("LUA_PATH=%s LUA_CPATH=%s %s %s %s %s"):format(quote(package.path),
+    quote(options.modules and options.modules .. "/?.so" or package.cpath), prefix, quote(lua), quote(name),
+    options.interrupt and "2>/dev/null" or "2>&1"), "r")) -- bash complains that it has no terminal
+  local printed = pipe:read "*a"
+  pipe:close()
+  os.remove(name)
+  return printed
+end
+
 --- Runs a Lua text; environment is a text such as "PATH=".
 function command.lua(text, environment)
   local folder = command.folder()

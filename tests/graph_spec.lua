@@ -524,12 +524,12 @@ describe("a time limit", function()
       function() solver.grid_path { rows = 7, cols = 7 } :enumerate(nil, 1e9) end,
     } do
       core.time_limit(0.03)
-      local started = core.clock()
+      local started = core.processor_time()
       local ok, message = pcall(work)
       core.time_limit(0)
       assert.is_false(ok)
       assert.truthy(message:find("time limit reached [MG-INTERRUPTED]", 1, true), message)
-      assert(core.clock() - started < 2)
+      assert(core.processor_time() - started < 2)
     end
   end)
 end)

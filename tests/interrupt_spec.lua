@@ -1,38 +1,12 @@
 -- Time limits, Ctrl-C under the stock interpreters, debug hooks.
-local compat = require "mapgrad.compat"
+local command = require "tests.command"
 local core = require "mapgrad.real"
 local mg = require "mapgrad"
 
 local random, tensor = mg.random, mg.tensor
-local lua = os.getenv "MAPGRAD_LUA" or (compat.is_luajit and "luajit" or "lua5.4")
 
-local function quoted(text)
-  return "'" .. text:gsub("'", "'\\''") .. "'"
-end
-
--- What a script prints in a process of its own. If it is to be interrupted, SIGINT comes, once, a moment after it
--- has printed its first bytes; a script that is not ended by that is killed after 20 s more.
-local INTERRUPT = [[
-"$@" >"$0.out" 2>&1 & pid=$!
-while kill -0 $pid 2>/dev/null && ! [ -s "$0.out" ]; do sleep 0.02; done
-sleep 0.2; kill -INT $pid
-(sleep 20; kill -KILL $pid) >/dev/null 2>&1 & guard=$!
-wait $pid; kill -- -$guard 2>/dev/null; cat "$0.out"; rm -f "$0.out"
-]]
-
-local function run(script, is_interrupted)
-  local name = os.tmpname()
-  local file = assert(io.open(name, "w"))
-  file:write(script)
-  file:close()
-  local command = ("LUA_PATH=%s LUA_CPATH=%s %s %s %s 2>&1"):format(quoted(package.path), quoted(package.cpath),
-    is_interrupted and ("bash -mc %s %s"):format(quoted(INTERRUPT), quoted(name)) or "", lua, quoted(name))
-  local pipe = assert(io.popen(command, "r"))
-  local text = pipe:read "*a"
-  pipe:close()
-  os.remove(name)
-  return text
-end
+-- What a script prints in a process of its own, which may be interrupted.
+local function run(script, is_interrupted) return command.printed(script, { interrupt = is_interrupted }) end
 
 -- ---------------------------------------------------------------- time limits
 

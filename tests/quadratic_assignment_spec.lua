@@ -214,9 +214,9 @@ describe("solver.quadratic_assignment", function()
 
   it("stops at the time limit", function()
     local s, costs = hard { time_limit = 0.1, nodes = 1e9 }
-    local started = core.clock()
+    local started = core.processor_time()
     local answers = s:solve(costs)
-    assert(core.clock() - started < 3)
+    assert(core.processor_time() - started < 3)
     assert.is_false(answers.proved[1])
     assert.is_true(s:is_feasible(answers.z))
     assert(answers.bound[1] < answers.objective[1])
@@ -224,13 +224,13 @@ describe("solver.quadratic_assignment", function()
 
   it("can be interrupted", function()
     local s, costs = hard { nodes = 1e9 }
-    local started = core.clock()
+    local started = core.processor_time()
     core.time_limit(0.1)
     local ok, message = pcall(s, costs)
     core.time_limit(0)
     assert.is_false(ok)
     assert.matches("INTERRUPTED", message)
-    assert(core.clock() - started < 3)
+    assert(core.processor_time() - started < 3)
   end)
 
   it("gives layers gradients of unary and pairwise costs", function()

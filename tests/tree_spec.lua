@@ -315,13 +315,13 @@ describe("trees of large graphs", function()
     local x = tensor.uniform({ #edges }, "spec")
     for _, kind in ipairs { "spanning_tree", "arborescence" } do
       local s = solver[kind] { nodes = 1200, edges = edges }
-      local started = core.clock()
+      local started = core.processor_time()
       core.time_limit(0.05)
       assert.has_error_matching(function()
         for _ = 1, 10000 do s(x):free() end
       end, "time limit reached %[MG%-INTERRUPTED%]")
       core.time_limit(0)
-      assert(core.clock() - started < 2)
+      assert(core.processor_time() - started < 2)
     end
   end)
 end)
