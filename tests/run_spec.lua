@@ -293,6 +293,24 @@ describe("mapgrad run", function()
     assert.same(numbers "whole", numbers "killed")
   end)
 
+  it("does each run once when two runners are at the same store", function()
+    local words = { "run", file, "-q", "--jobs", "2", "--set", "pause=0.02", "--out", root .. "/both" }
+    for _, result in ipairs(command.mapgrad_all { { "", words }, { "", words } }) do
+      assert.is_true(result.code == 0 or result.code == 75, result.err) -- 75: the other one has some
+    end
+    local runs = assert(store.runs(root .. "/both"))
+    assert.equal(6, #runs)
+    for _, one in ipairs(runs) do
+      assert.equal("finished", one.state)
+      assert.equal(1, one.meta.starts, one.name)
+      assert.equal(("end of\t%s\t%d\n"):format(one.variant, one.seed), data.file_read(one.folder .. "/log.txt"))
+    end
+    local before = lfs.attributes(runs[1].folder .. "/metrics.jsonl", "modification")
+    assert.equal(0, command.mapgrad({ "work", runs[1].folder, "-q" }).code)
+    assert.equal(1, store.meta(runs[1].folder).starts)
+    assert.equal(before, lfs.attributes(runs[1].folder .. "/metrics.jsonl", "modification"))
+  end)
+
   it("saves a run at its time limit, and goes on with it", function()
     local result = run("limited", "--variants", "one", "--seeds", "1", "--time-limit", "0.001")
     assert.equal(75, result.code)
@@ -323,6 +341,7 @@ describe("mapgrad run", function()
     local result = run("fails", (table.unpack or unpack)(arguments))
     assert.equal(1, result.code)
     assert.equal("2 finished, 2 failed\n", result.out)
+    assert.matches("failed: %S+: planted\n  at %S+exp.lua:%d+\n", result.err) -- also with -q
     for _, one in ipairs(assert(store.runs(root .. "/fails"))) do
       assert.equal(one.options.fail and "failed" or "finished", one.state)
       if one.options.fail then

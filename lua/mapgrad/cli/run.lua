@@ -207,9 +207,10 @@ local function run_many(folders, left, o, codes)
     complain(message)
     return codes.failed
   end
-  local open = #folders - counts.finished - counts.failed
-  print(("%d finished, %d failed%s%s"):format(counts.finished, counts.failed,
-    open > 0 and (", %d to go on with"):format(open) or "",
+  local open, elsewhere = #folders - counts.finished - counts.failed, counts.running
+  print(("%d finished, %d failed%s%s%s"):format(counts.finished, counts.failed,
+    open > elsewhere and (", %d to go on with"):format(open - elsewhere) or "",
+    elsewhere > 0 and (", %d with another process"):format(elsewhere) or "",
     left.finished > 0 and (", %d finished before"):format(left.finished) or ""))
   if counts.is_interrupted then return codes.interrupted end
   if counts.failed > 0 then return codes.failed end
