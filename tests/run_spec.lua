@@ -323,6 +323,14 @@ describe("mapgrad run", function()
     assert.equal(numbers("pair")[one.name], joined[one.name])
   end)
 
+  it("calls no run failed that is told to end before it can save itself", function()
+    for i = 1, 8 do
+      local result = run("early", "--jobs", "2", "--time-limit", ("%.3f"):format(0.005 * i))
+      assert.is_true(result.code == 75 or result.code == 0, result.err)
+    end
+    for _, one in ipairs(assert(store.runs(root .. "/early"))) do assert.are_not.equal("failed", one.state) end
+  end)
+
   it("ends a run whose budget is spent, whatever its epochs", function()
     local result = run("budget", "--variants", "one", "--seeds", "1", "--budget", "solver_calls=155")
     assert.equal(0, result.code, result.err)

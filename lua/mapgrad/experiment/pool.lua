@@ -44,12 +44,13 @@ local function newest(running)
   return ""
 end
 
--- The state of a run whose process ended with a code.
-local function state_of(folder, code)
+-- The state of a run whose process ended with a code; was_asked: by us to end.
+local function state_of(folder, code, was_asked)
   local state = store.state(folder)
   if state == "new" or (state == "cut" and store.meta(folder).state == "running") then
     -- it left no word: its first lines or its end are in the log
     store.release(folder)
+    if was_asked then return state end -- before it could save itself
     local meta = store.meta(folder)
     meta.version, meta.state = meta.version or 1, "failed"
     meta.message = ("the process ended with code %d; see log.txt"):format(code)
@@ -64,15 +65,15 @@ local function end_all(running, how)
   for _, job in ipairs(running) do core.process_signal(job.process, how) end
 end
 
--- Looks at each process once; those that ended go to done(folder, state).
-local function look(running, done)
+-- Looks at each process once; those that ended, by themselves or as asked, go to done(folder, state).
+local function look(running, done, was_asked)
   for i = #running, 1, -1 do
     local job = running[i]
     local code = core.process_poll(job.process)
     if code then
       table.remove(running, i)
       os.remove(job.folder .. "/progress")
-      done(job.folder, state_of(job.folder, code))
+      done(job.folder, state_of(job.folder, code, was_asked))
     end
   end
 end
@@ -98,7 +99,7 @@ local function loop(folders, o, running, done, bar)
       end
     end
     core.pause(PAUSE)
-    look(running, done)
+    look(running, done, asked)
     bar:refresh()
   end
   return true
@@ -111,7 +112,7 @@ local function end_quickly(running)
   while #running > 0 do
     core.pause(PAUSE)
     if core.clock() >= ends_at then end_all(running, "KILL") end
-    look(running, function(folder) store.release(folder) end)
+    look(running, function(folder) store.release(folder) end, true)
   end
 end
 
