@@ -337,7 +337,11 @@ describe("what a reader should know:", function()
     local result = assert(compare.runs(runs))
     assert.equal(4, group(result, "imle").n)
     assert.equal(2, group(result, "imle").not_finite)
-    assert_note(result, "imle: 2 runs of 6 with a regret that is not a finite number")
+    assert_note(result, "imle: 2 runs of 6 with a regret that is not a finite number, left out; its mean is of")
+    for i = 3, 6 do runs[i].rows[2].regret = 0 / 0 end
+    result = assert(compare.runs(runs))
+    assert_note(result, "imle: 6 runs of 6 with a regret that is not a finite number, left out")
+    assert.is_false(has_note(result, "its mean is of the others"))
   end)
 
   it("intervals that overlap", function()
@@ -364,6 +368,8 @@ describe("what a reader should know:", function()
       { two_groups(), { where = { "rate>5" } }, "none of 12 runs meets the conditions" },
       { { run("a", 1, { 1 }, nil, { state = "failed" }) }, nil, "none of 1 run has finished: 1 failed" },
       { two_groups(), { metric = "regert" }, "no run has recorded 'regert', did you mean 'regret'?" },
+      { { run("a", 1, { 1 }, nil, { config = { metric = "regert" } }) }, nil,
+        "no run has recorded 'regert', which the experiment declares, did you mean 'regret'?" },
     } do
       local none, message = compare.runs(case[1], case[2])
       assert.is_nil(none)

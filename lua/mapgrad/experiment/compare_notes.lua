@@ -39,8 +39,9 @@ end
 local function note_numbers(result, add)
   for _, group in ipairs(result.groups) do
     if group.not_finite > 0 then
-      add(("%s: %s of %d with a %s that is not a finite number, left out; its mean is of the others and so too good")
-        :format(group.name, plural(group.not_finite, "run"), group.not_finite + group.n, result.metric))
+      add(("%s: %s of %d with a %s that is not a finite number, left out%s"):format(group.name,
+        plural(group.not_finite, "run"), group.not_finite + group.n, result.metric,
+        group.n > 0 and "; its mean is of the others and so too good" or ""))
     end
     if group.repeated then
       add(("%s: a seed is there more than once, so its runs are not paired"):format(group.name))
