@@ -27,12 +27,14 @@ end
 
 local function chosen(subject, names)
   if not names then return subject.variants and subject:variant_names() or { false } end
-  local known = subject:variant_names()
+  local known, seen = subject:variant_names(), {}
   for _, name in ipairs(names) do
     if not subject:variant(name) then
       return nil, #known == 0 and "--variants: this file has no variants"
         or ("unknown variant '%s'%s"):format(name, check.hint(name, known))
     end
+    if seen[name] then return nil, ("--variants: %s is given twice"):format(name) end
+    seen[name] = true
   end
   return names
 end
@@ -72,6 +74,7 @@ function plan.runs(subject, o)
   local seeds, wrong = seeds_of(subject, given, o)
   if not seeds then return nil, wrong end
   if given.threads and #given.threads > 1 then return nil, "threads: one value is expected, it changes no result" end
+  if given.threads and given.threads[1] > 256 then return nil, "threads: at most 256 are expected" end
   given.seed = nil
   local rows, list = subject:grid(given, o.smoke), {}
   local code = core.text_hash(o.source)
