@@ -133,7 +133,8 @@ describe("an experiment", function()
 
   for _, case in ipairs {
     { { set = { { "a", "1,1" } } }, "given twice" }, { { set = { { "b.d", "1" } } }, "did you mean 'b.c'" },
-    { { variants = { "z" } }, "unknown variant 'z'" }, { { set = options_of "threads=1,2" }, "one value" },
+    { { variants = { "z" } }, "unknown variant 'z'" }, { { variants = { "x", "x" } }, "x is given twice" },
+    { { set = options_of "threads=1,2" }, "one value" },
     { { set = options_of "seed=1,2", seeds = 3 }, "leave one out" },
   } do
     it("refuses what has no sense: " .. case[2], function()
@@ -156,6 +157,7 @@ describe("an experiment", function()
     refuse({ variants = { a = 1 } }, "expected a function")
     refuse({ options = { { name = "out", default = 1 } } }, "cannot be used")
     refuse({ options = { { name = "a..b", default = 1 } } }, "cannot be used")
+    refuse({ options = { { name = "seed", default = 0.5 } } }, "expected an integer from 0")
     refuse({ options = { { name = "n", form = "count", default = 1, smoke = 0 } } }, "smoke: expected")
     refuse({ options = { { name = "a.b", default = 1 }, { name = "a", default = 1 } } }, "both a value and a table")
     refuse({ sense = "least" }, "expected one of min, max")
@@ -386,6 +388,18 @@ describe("mapgrad run", function()
     for _, wrong in ipairs { "0/4", "5/4", "1", "a/b" } do assert.equal(2, run("x", "--shard", wrong).code) end
   end)
 
+  for _, case in ipairs {
+    { "--threads", "0", "threads: expected" }, { "--threads", "257", "threads: at most 256" },
+    { "--save-every", "x", "--save-every expects a number" }, { "--save-every", "-1", "--save-every expects a number" },
+    { "--budget", "solver_calls=nan", "--budget expects" }, { "--jobs", "0.5", "--jobs expects a whole number" },
+  } do
+    it(("refuses %s %s by name"):format(case[1], case[2]), function()
+      local result = run("x", case[1], case[2])
+      assert.equal(2, result.code)
+      assert.is_truthy(result.err:find(case[3], 1, true), result.err)
+    end)
+  end
+
   describe("afterwards", function()
     local function name_of(variant, seed)
       for name in pairs(numbers "pair") do
@@ -405,6 +419,16 @@ describe("mapgrad run", function()
     end)
 
     it("show shows one", function()
+      assert.matches("expected the folder of one run, this one has 6, such as %S+one%-s1",
+        command.mapgrad({ "show", root .. "/single" }).err)
+      assert.equal(66, command.mapgrad({ "work", root .. "/single" }).code)
+      for _, name in ipairs { "repeat", "work" } do
+        local refused = command.mapgrad { name, name_of("two", 3), "--threads", "0" }
+        assert.equal(2, refused.code)
+        assert.matches("%-%-threads expects a whole number from 1 to 256", refused.err)
+      end
+      assert.equal(0, command.mapgrad({ "compare", root .. "/single", "--target", "-1" }).code)
+      assert.matches("no such folder", command.mapgrad({ "show", root .. "/nothing" }).err)
       local result = command.mapgrad { "show", name_of("two", 3) }
       assert.equal(0, result.code, result.err)
       for _, text in ipairs { "A training, two, seed 3", "step.rate", "finished", "records: 3" } do
@@ -429,6 +453,7 @@ describe("mapgrad run", function()
       local result = command.mapgrad { "repeat", "-q", folder }
       assert.equal(0, result.code, result.err)
       assert.matches("the same: %d+ bytes", result.err)
+      assert.matches("is there already", command.mapgrad({ "repeat", "-q", folder, "--out", root .. "/single" }).err)
       command.write(folder .. "/metrics.jsonl", (data.file_read(folder .. "/metrics.jsonl"):gsub('"epoch": 2',
         '"epoch": 7')))
       result = command.mapgrad { "repeat", "-q", folder }

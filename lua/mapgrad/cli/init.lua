@@ -121,9 +121,23 @@ local function choose_real(double)
   end
 end
 
+-- `--target -1` as `--target=-1`: a number that is negative is no flag.
+local function with_numbers(words)
+  local list = {}
+  for _, word in ipairs(words) do
+    local last = list[#list]
+    if last and last:find "^%-%-[%w-]+$" and word:find "^%-[%d.]" then
+      list[#list] = last .. "=" .. word
+    else
+      list[#list + 1] = word
+    end
+  end
+  return list
+end
+
 local function dispatch(words)
   local parser, by_name = new_parser()
-  local ok, arguments = parser:pparse(words)
+  local ok, arguments = parser:pparse(with_numbers(words))
   if not ok then return cli.usage_error(arguments, by_name[words[1]] and words[1]) end
   choose_real(arguments.double or arguments.double_first)
   arguments.help = arguments.help or arguments.help_first

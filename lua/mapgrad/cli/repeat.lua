@@ -1,5 +1,6 @@
 --- `mapgrad repeat`: a run once more from its own record, and whether its numbers are the same.
 -- @module mapgrad.cli.repeat
+local argument = require "mapgrad.cli.argument"
 local one = require "mapgrad.cli.work"
 local show_runs = require "mapgrad.cli.show_runs"
 
@@ -13,7 +14,8 @@ local command = {
 
 function command.declare(parser)
   parser:argument("run", "folder of a finished run")
-  parser:option("--threads", "threads (all processors); changes no number"):argname "<N>":convert(tonumber)
+  parser:option("--threads", "threads (all processors); changes no number"):argname "<N>"
+    :convert(argument.threads "--threads")
   parser:option("--out", "keep the repeated run below this folder"):argname "<dir>"
   parser:flag("-q --quiet", "no progress")
 end
@@ -32,6 +34,7 @@ local function do_it(run, root, arguments)
   local store, source = require "mapgrad.experiment.store", require "mapgrad.experiment.source"
   local folder, message = store.create(root, run.config, assert(source.read(run.folder .. "/experiment.lua")))
   if not folder then return nil, message end
+  if store.state(folder) == "finished" then return nil, folder .. ": is there already; --out names another folder" end
   local state, caught = require("mapgrad.experiment.work").run(folder, {
     command = "mapgrad repeat " .. run.folder, quiet = arguments.quiet, tee = true,
   })

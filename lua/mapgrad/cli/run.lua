@@ -1,5 +1,6 @@
 --- `mapgrad run`: the runs of an experiment file.
 -- @module mapgrad.cli.run
+local argument = require "mapgrad.cli.argument"
 local one = require "mapgrad.cli.work"
 
 local run = {
@@ -22,14 +23,6 @@ local function pair(name)
   end
 end
 
-local function count(name)
-  return function(text)
-    local value = tonumber(text)
-    if value and value >= 1 and value == math.floor(value) and value < 2 ^ 31 then return value end
-    return nil, ("%s expects a whole number from 1, got '%s'"):format(name, text)
-  end
-end
-
 local function list(text)
   local names = {}
   for name in (text .. ","):gmatch("([^,]*),") do names[#names + 1] = name end
@@ -39,7 +32,7 @@ end
 local function budget(text)
   local name, value = text:match("^([^=]+)=(.*)$")
   value = tonumber(value)
-  if name ~= "solver_calls" or not value or value < 1 or value == math.huge then
+  if name ~= "solver_calls" or not value or not (value >= 1 and value < math.huge) then
     return nil, ("--budget expects solver_calls=N, got '%s'"):format(text)
   end
   return { solver_calls = value }
@@ -68,16 +61,16 @@ function run.declare(parser)
   parser:argument("file", "a Lua file that returns mg.experiment { ... }"):args "?"
   parser:option("--set", "set an option; several values are a sweep"):argname "<name=value>":count "*"
     :convert(pair "--set")
-  parser:option("--seeds", "number of seeds (the file's)"):argname "<N>":convert(count "--seeds")
+  parser:option("--seeds", "number of seeds (the file's)"):argname "<N>":convert(argument.count "--seeds")
   parser:option("--seed", "the first seed, same as --set seed=N"):argname "<N>"
   parser:option("--variants", "some of the file's variants"):argname "<x,y>":convert(list)
-  parser:option("--jobs", "runs at a time"):argname "<N>":convert(count "--jobs")
+  parser:option("--jobs", "runs at a time"):argname "<N>":convert(argument.count "--jobs")
   parser:option("--threads", "threads of a run (processors / jobs)"):argname "<N>"
   parser:option("--budget", "equal work in place of epochs"):argname "<solver_calls=N>":convert(budget)
   parser:option("--limit", "at most N batches a pass over data, or a share"):argname "<N>":convert(limit)
   parser:option("--time-limit", "save and end after so long: 90, 30m, 3h50m"):argname "<time>":convert(time)
   parser:option("--shard", "part i of n of the runs"):argname "<i/n>":convert(shard)
-  parser:option("--save-every", "seconds between checkpoints (30)"):argname "<s>":convert(tonumber)
+  parser:option("--save-every", "seconds between checkpoints (30)"):argname "<s>":convert(argument.seconds "--save-every")
   parser:option("--out", "folder of the runs (build/results/<title>)"):argname "<dir>"
   parser:flag("--smoke", "a short run of each variant; nothing is kept")
   parser:flag("--dry-run", "show what would be run")

@@ -1,5 +1,6 @@
 --- `mapgrad show`: one run in full.
 -- @module mapgrad.cli.show
+local argument = require "mapgrad.cli.argument"
 local show_runs = require "mapgrad.cli.show_runs"
 
 local show = {
@@ -12,7 +13,8 @@ local show = {
 
 function show.declare(parser)
   parser:argument("run", "folder of a run")
-  parser:option("--lines", "how many of the last records (5)"):argname "<N>":convert(tonumber)
+  parser:option("--lines", "how many of the last records (5)"):argname "<N>"
+    :convert(argument.count "--lines")
   parser:flag("--json", "one JSON document")
 end
 

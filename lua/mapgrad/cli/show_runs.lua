@@ -28,7 +28,12 @@ end
 --- The run in a folder.
 -- @return store.read; or nil and a message
 function show_runs.one(folder)
-  return require("mapgrad.experiment.store").read((folder:gsub("(.)/+$", "%1")))
+  local store = require "mapgrad.experiment.store"
+  folder = folder:gsub("(.)/+$", "%1")
+  if store.is_run(folder) then return store.read(folder) end
+  local runs, message = store.runs(folder)
+  if not runs then return nil, message end
+  return nil, ("%s: expected the folder of one run, this one has %d, such as %s"):format(folder, #runs, runs[1].folder)
 end
 
 --- The runs of some stores.

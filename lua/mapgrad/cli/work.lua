@@ -1,5 +1,6 @@
 --- `mapgrad work`: one run, of its folder.
 -- @module mapgrad.cli.work
+local argument = require "mapgrad.cli.argument"
 local failure = require "mapgrad.failure"
 
 local work = {
@@ -11,9 +12,10 @@ local work = {
 
 function work.declare(parser)
   parser:argument("folder", "of a run: with config.json and experiment.lua")
-  parser:option("--threads", "threads (all processors)"):argname "<N>":convert(tonumber)
+  parser:option("--threads", "threads (all processors)"):argname "<N>":convert(argument.threads "--threads")
   parser:option("--time-limit", "save the run and end after so long, such as 90, 30m, 3h50m"):argname "<time>"
-  parser:option("--save-every", "seconds between checkpoints (30)"):argname "<s>":convert(tonumber)
+  parser:option("--save-every", "seconds between checkpoints (30)"):argname "<s>"
+    :convert(argument.seconds "--save-every")
   parser:flag("--parent", "end with the process that started this one; progress goes to a file")
   parser:flag("--double", "compute in double precision")
   parser:flag("-q --quiet", "no progress")
@@ -78,6 +80,10 @@ function work.run(arguments, _, cli)
       arguments.time_limit), "work")
   end
   local folder = arguments.folder:gsub("(.)/+$", "%1")
+  if not require("mapgrad.experiment.store").is_run(folder) then
+    io.stderr:write("error: ", folder, ": is not the folder of a run\n")
+    return codes.no_input
+  end
   local state, caught = require("mapgrad.experiment.work").run(folder, {
     command = "mapgrad work " .. folder, ends_at = limit and core.clock() + limit, save_every = arguments.save_every,
     quiet = arguments.quiet, tee = not arguments.parent,
