@@ -70,7 +70,8 @@ function run.declare(parser)
   parser:option("--limit", "at most N batches a pass over data, or a share"):argname "<N>":convert(limit)
   parser:option("--time-limit", "save and end after so long: 90, 30m, 3h50m"):argname "<time>":convert(time)
   parser:option("--shard", "part i of n of the runs"):argname "<i/n>":convert(shard)
-  parser:option("--save-every", "seconds between checkpoints (30)"):argname "<s>":convert(argument.seconds "--save-every")
+  parser:option("--save-every", "seconds between checkpoints (30)"):argname "<s>"
+    :convert(argument.seconds "--save-every")
   parser:option("--out", "folder of the runs (build/results/<title>)"):argname "<dir>"
   parser:flag("--smoke", "a short run of each variant; nothing is kept")
   parser:flag("--dry-run", "show what would be run")

@@ -137,7 +137,8 @@ function pool.run(folders, o)
     if state == "failed" then
       local meta = store.meta(folder)
       progress.break_line()
-      io.stderr:write(("failed: %s: %s%s\n"):format(folder, tostring(meta.message),
+      io.stderr:write(("failed: %s: %s%s\n"):format(folder,
+        meta.message or "it has no meta.json: was the folder removed?",
         meta.place and "\n  at " .. meta.place or ""))
     end
   end
