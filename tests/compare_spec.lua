@@ -57,6 +57,10 @@ describe("comparing runs", function()
     assert.same({ "imle rate=0.5", "imle rate=0.1", "identity rate=0.1" },
       { result.groups[1].name, result.groups[2].name, result.groups[3].name })
     assert.equal("imle rate=0.5", result.best)
+    for _, name in ipairs { "state", "title", "code" } do -- options of these names make groups as others do
+      local two = six(six({}, "imle", 0.2, { [name] = "x" }), "imle", 0.3, { [name] = "y" })
+      assert.same({ name }, assert(compare.runs(two)).columns)
+    end
     assert.equal(18, result.runs)
     assert.same({ 1, 2, 3, 4, 5, 6 }, result.groups[1].seeds)
   end)
@@ -353,7 +357,19 @@ describe("what a reader should know:", function()
   it("different code", function()
     local runs = two_groups()
     for i, r in ipairs(runs) do r.meta.code = i <= 6 and "a" or "b" end
-    assert_note(assert(compare.runs(runs)), "the runs come from 2 versions of the experiment's code")
+    local result = assert(compare.runs(runs))
+    assert_note(result, "the runs come from 2 versions of the experiment's code")
+    for i, r in ipairs(two_groups()) do
+      r.meta.code = "older"
+      r.rows[2].regret = 10 + i
+      runs[#runs + 1] = r
+    end
+    for i = 1, 12 do runs[i].meta.code = "newer" end
+    result = assert(compare.runs(runs)) -- numbers of different code are not one sample
+    assert.same({ "imle code=newer", "identity code=newer", "imle code=older", "identity code=older" },
+      { result.groups[1].name, result.groups[2].name, result.groups[3].name, result.groups[4].name })
+    assert.is_true(result.groups[3].against.paired)
+    assert.equal(2, #assert(compare.runs(runs, { where = { "code=older" } })).groups)
   end)
 
   it("a single group", function()

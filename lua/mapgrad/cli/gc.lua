@@ -3,7 +3,7 @@
 local show_runs = require "mapgrad.cli.show_runs"
 
 local gc = {
-  name = "gc", summary = "remove failed and cut runs, and those of older code",
+  name = "gc", summary = "remove failed and cut runs, or those of older code",
   examples = {
     { "mapgrad gc build/results/five", "show what would be removed" },
     { "mapgrad gc build/results/five --yes", "remove it" },

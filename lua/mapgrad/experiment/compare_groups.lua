@@ -8,6 +8,26 @@ local compare_groups = {}
 -- Options of a run that change no result, or that groups are not made of.
 local apart = { seed = true, threads = true, out = true, quiet = true }
 
+-- Whether runs of one title come from several versions of the code.
+local function is_code_mixed(runs)
+  local code_of = {}
+  for _, run in ipairs(runs) do
+    local title, code = where.text(run.title), run.meta and run.meta.code
+    if code and code_of[title] and code_of[title] ~= code then return true end
+    code_of[title] = code_of[title] or code
+  end
+  return false
+end
+
+-- Whether a name of where.names is not an option but one of the names beside them that make no groups by themselves.
+local function is_beside(runs, name)
+  if name ~= "state" and name ~= "title" and name ~= "code" then return false end
+  for _, run in ipairs(runs) do
+    if run.options and run.options[name] ~= nil then return false end
+  end
+  return true
+end
+
 -- Names that tell groups apart: everything but the seed, or those of --by.
 local function key_names(runs, by, problem)
   local names, titles = {}, {}
@@ -16,7 +36,7 @@ local function key_names(runs, by, problem)
     return names
   end
   for _, name in ipairs(where.names(runs)) do
-    local skipped = apart[name] or name == "state" or name == "title" or name == "variant" or name == problem
+    local skipped = apart[name] or name == "variant" or name == problem or is_beside(runs, name)
     if not skipped then names[#names + 1] = name end
   end
   for _, run in ipairs(runs) do
@@ -25,6 +45,7 @@ local function key_names(runs, by, problem)
       break
     end
   end
+  if is_code_mixed(runs) then names[#names + 1] = "code" end
   for _, run in ipairs(runs) do titles[where.text(run.title)] = true end
   if next(titles) and next(titles, (next(titles))) then table.insert(names, 1, "title") end
   return names
@@ -112,7 +133,7 @@ function compare_groups.pair_names(runs, names)
   local used, list = {}, { "seed" }
   for _, name in ipairs(names) do used[name] = true end
   for _, name in ipairs(where.names(runs)) do
-    if not used[name] and not apart[name] and name ~= "state" then list[#list + 1] = name end
+    if not used[name] and not apart[name] and name ~= "state" and name ~= "code" then list[#list + 1] = name end
   end
   return list
 end

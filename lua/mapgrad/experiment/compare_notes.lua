@@ -108,7 +108,7 @@ local function note_intervals(result, add)
 end
 
 local origins = {
-  { "code", "versions of the experiment's code; mapgrad gc removes those of older code" },
+  { "code", "versions of the experiment's code: --where code=... keeps those of one, mapgrad gc --older the newest" },
   { "mapgrad", "versions of mapgrad" },
 }
 
