@@ -384,6 +384,8 @@ describe("what a reader should know:", function()
       { two_groups(), { where = { "rate>5" } }, "none of 12 runs meets the conditions" },
       { { run("a", 1, { 1 }, nil, { state = "failed" }) }, nil, "none of 1 run has finished: 1 failed" },
       { two_groups(), { metric = "regert" }, "no run has recorded 'regert', did you mean 'regret'?" },
+      { two_groups(), { at = "epoch=9" }, "none of 12 runs has a finite number as its regret (--at epoch=9)" },
+      { { run("a", 1, { 0 / 0 }) }, nil, "none of 1 run has a finite number as its regret (--at last)" },
       { { run("a", 1, { 1 }, nil, { config = { metric = "regert" } }) }, nil,
         "no run has recorded 'regert', which the experiment declares, did you mean 'regret'?" },
     } do

@@ -153,8 +153,9 @@ function compare_groups.finished(runs, with_all)
 end
 
 --- Fills values, seeds, keys of each group.
+-- @treturn number how many runs have a value
 function compare_groups.measure(groups, o, names, left_out)
-  local at = compare_rows.parse_at(o.at)
+  local at, counted = compare_rows.parse_at(o.at), 0
   for _, group in ipairs(groups) do
     group.values, group.seeds, group.keys, group.by_key, group.not_finite = {}, {}, {}, {}, 0
     group.seed_count = 0 -- different ones: over several problems each counts once
@@ -177,9 +178,11 @@ function compare_groups.measure(groups, o, names, left_out)
         group.repeated = group.repeated or group.by_key[key] ~= nil
         if not group.by_key[key] then group.keys[#group.keys + 1] = key end
         group.by_key[key] = value + 0.0
+        counted = counted + 1
       end
     end
   end
+  return counted
 end
 
 return compare_groups
