@@ -27,4 +27,24 @@ function argument.seconds(flag)
   end
 end
 
+-- Seconds of a text such as 90, 30m, 3h50m, 1h2m3s; nil if it is none.
+local function seconds_of(text)
+  if tonumber(text) then return tonumber(text) > 0 and tonumber(text) or nil end
+  local sum, rest = 0, text
+  for _, unit in ipairs { { "d", 86400 }, { "h", 3600 }, { "m", 60 }, { "s", 1 } } do
+    local count, after = rest:match("^([%d.]+)" .. unit[1] .. "(.*)$")
+    if count and tonumber(count) then sum, rest = sum + tonumber(count) * unit[2], after end
+  end
+  return rest == "" and sum > 0 and sum or nil
+end
+
+--- A length of time, of seconds: 90, 30m, 3h50m.
+function argument.time(flag)
+  return function(text)
+    local value = seconds_of(text)
+    if value then return value end
+    return nil, ("%s expects a time such as 90, 30m or 3h50m, got '%s'"):format(flag, text)
+  end
+end
+
 return argument

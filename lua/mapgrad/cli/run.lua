@@ -44,12 +44,6 @@ local function limit(text)
   return nil, ("--limit expects a number of batches, or a share of them below 1, got '%s'"):format(text)
 end
 
-local function time(text)
-  local value = one.seconds(text)
-  if value then return value end
-  return nil, ("--time-limit expects a time such as 90, 30m or 3h50m, got '%s'"):format(text)
-end
-
 local function shard(text)
   local index, of = text:match("^(%d+)/(%d+)$")
   index, of = tonumber(index), tonumber(of)
@@ -68,7 +62,8 @@ function run.declare(parser)
   parser:option("--threads", "threads of a run (processors / jobs)"):argname "<N>"
   parser:option("--budget", "equal work in place of epochs"):argname "<solver_calls=N>":convert(budget)
   parser:option("--limit", "at most N batches a pass over data, or a share"):argname "<N>":convert(limit)
-  parser:option("--time-limit", "save and end after so long: 90, 30m, 3h50m"):argname "<time>":convert(time)
+  parser:option("--time-limit", "save and end after so long: 90, 30m, 3h50m"):argname "<time>"
+    :convert(argument.time "--time-limit")
   parser:option("--shard", "part i of n of the runs"):argname "<i/n>":convert(shard)
   parser:option("--save-every", "seconds between checkpoints (30)"):argname "<s>"
     :convert(argument.seconds "--save-every")

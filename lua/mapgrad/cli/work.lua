@@ -14,22 +14,12 @@ function work.declare(parser)
   parser:argument("folder", "of a run: with config.json and experiment.lua")
   parser:option("--threads", "threads (all processors)"):argname "<N>":convert(argument.threads "--threads")
   parser:option("--time-limit", "save the run and end after so long, such as 90, 30m, 3h50m"):argname "<time>"
+    :convert(argument.time "--time-limit")
   parser:option("--save-every", "seconds between checkpoints (30)"):argname "<s>"
     :convert(argument.seconds "--save-every")
   parser:flag("--parent", "end with the process that started this one; progress goes to a file")
   parser:flag("--double", "compute in double precision")
   parser:flag("-q --quiet", "no progress")
-end
-
---- Seconds of a text such as 90, 30m, 3h50m, 1h2m3s; nil if it is none.
-function work.seconds(text)
-  if tonumber(text) then return tonumber(text) > 0 and tonumber(text) or nil end
-  local sum, rest = 0, text
-  for _, unit in ipairs { { "d", 86400 }, { "h", 3600 }, { "m", 60 }, { "s", 1 } } do
-    local count, after = rest:match("^([%d.]+)" .. unit[1] .. "(.*)$")
-    if count and tonumber(count) then sum, rest = sum + tonumber(count) * unit[2], after end
-  end
-  return rest == "" and sum > 0 and sum or nil
 end
 
 -- A file-like object whose last line stands in a file.
@@ -74,11 +64,7 @@ function work.run(arguments, _, cli)
   core.stop_signals()
   local mg = require "mapgrad"
   if arguments.threads then mg.threads(arguments.threads) end
-  local limit = arguments.time_limit and work.seconds(arguments.time_limit)
-  if arguments.time_limit and not limit then
-    return cli.usage_error(("--time-limit expects a time such as 90, 30m or 3h50m, got '%s'"):format(
-      arguments.time_limit), "work")
-  end
+  local limit = arguments.time_limit
   local folder = arguments.folder:gsub("(.)/+$", "%1")
   if not require("mapgrad.experiment.store").is_run(folder) then
     io.stderr:write("error: ", folder, ": is not the folder of a run\n")
