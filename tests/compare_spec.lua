@@ -359,6 +359,9 @@ describe("what a reader should know:", function()
     for i, r in ipairs(runs) do r.meta.code = i <= 6 and "a" or "b" end
     local result = assert(compare.runs(runs))
     assert_note(result, "the runs come from 2 versions of the experiment's code")
+    for i = 7, 12 do runs[i].title = "another" end
+    assert.is_false(has_note(assert(compare.runs(runs)), "versions of"))
+    for i = 7, 12 do runs[i].title = runs[1].title end
     for i, r in ipairs(two_groups()) do
       r.meta.code = "older"
       r.rows[2].regret = 10 + i

@@ -391,6 +391,7 @@ describe("mapgrad run", function()
   for _, case in ipairs {
     { "--threads", "0", "threads: expected" }, { "--threads", "257", "threads: at most 256" },
     { "--save-every", "x", "--save-every expects a number" }, { "--save-every", "-1", "--save-every expects a number" },
+    { "--time-limit", "3x", "--time-limit expects" },
     { "--budget", "solver_calls=nan", "--budget expects" }, { "--jobs", "0.5", "--jobs expects a whole number" },
   } do
     it(("refuses %s %s by name"):format(case[1], case[2]), function()
@@ -406,6 +407,17 @@ describe("mapgrad run", function()
         if name:find(("^%s%%-s%d%%-"):format(variant, seed)) then return ("%s/pair/%s"):format(root, name) end
       end
     end
+
+    it("list keeps columns below each other, whatever the texts", function()
+      assert.equal(0, run("texts", "--variants", "one", "--seeds", "1", "--set", "label=\"\27[31m\n\",éé,ab").code)
+      local lines = {}
+      for line in command.mapgrad({ "list", root .. "/texts" }).out:gmatch "[^\n]+" do lines[#lines + 1] = line end
+      assert.equal(4, #lines)
+      for i = 2, 4 do
+        assert.is_nil(lines[i]:find "%c")
+        assert.equal(lines[1]:find "last", (lines[i]:gsub("é", "e"):find "loss="))
+      end
+    end)
 
     it("list shows a line a run", function()
       local result = command.mapgrad { "list", root .. "/pair" }

@@ -3,7 +3,10 @@
 local compare_rows = require "mapgrad.experiment.compare_rows"
 local where = require "mapgrad.experiment.where"
 
-local compare_groups = {}
+local compare_groups = {
+  --- Seeds below which nothing is called significant.
+  FEW = 5,
+}
 
 -- Options of a run that change no result, or that groups are not made of.
 local apart = { seed = true, threads = true, out = true, quiet = true }

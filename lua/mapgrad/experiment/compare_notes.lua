@@ -1,11 +1,12 @@
 --- What a reader should know before believing a table of compare: in plain words, one sentence a fact.
 -- @module mapgrad.experiment.compare_notes
+local compare_groups = require "mapgrad.experiment.compare_groups"
 local where = require "mapgrad.experiment.where"
 local words = require "mapgrad.experiment.words"
 
 local listing, plural = words.listing, words.plural
 
-local FEW = 5 -- seeds below which nothing is called significant
+local FEW = compare_groups.FEW
 
 -- States of runs that are left out unless asked for.
 local unfinished = { "failed", "cut", "running", "new" }
@@ -112,15 +113,19 @@ local origins = {
   { "mapgrad", "versions of mapgrad" },
 }
 
--- Values of a field of meta that differ.
+-- Values of a field of meta that differ among runs of one title: experiments of their own have code of their own.
 local function note_origin(runs, add)
   for _, row in ipairs(origins) do
-    local seen, count = {}, 0
+    local seen, counts, most = {}, {}, 0
     for _, run in ipairs(runs) do
-      local value = run.meta and run.meta[row[1]]
-      if value ~= nil and not seen[value] then seen[value], count = true, count + 1 end
+      local title, value = where.text(run.title), run.meta and run.meta[row[1]]
+      local key = value ~= nil and title .. "\0" .. value
+      if key and not seen[key] then
+        seen[key], counts[title] = true, (counts[title] or 0) + 1
+        most = math.max(most, counts[title])
+      end
     end
-    if count > 1 then add(("the runs come from %d %s"):format(count, row[2])) end
+    if most > 1 then add(("the runs come from %d %s"):format(most, row[2])) end
   end
 end
 
