@@ -473,6 +473,24 @@ describe("mapgrad run", function()
       assert.matches("differs from line 2", result.err)
     end)
 
+    it("gc leaves what waits while another run is at work", function()
+      assert.equal(75, run("waits", "--time-limit", "0.000001", "--jobs", "2").code)
+      local runs = assert(store.runs(root .. "/waits"))
+      assert.equal(6, #runs)
+      assert.is_true(store.claim(runs[1].folder))
+      assert.matches("0 of 6 runs", command.mapgrad({ "gc", root .. "/waits" }).err)
+      store.release(runs[1].folder)
+      assert.matches("6 of 6 runs", command.mapgrad({ "gc", root .. "/waits" }).err)
+    end)
+
+    it("calls a run failed whose folder was removed, and goes on", function()
+      local result = command.lua(([[
+        local counts = require("mapgrad.experiment.pool").run({ %q }, { jobs = 1, threads = 1, quiet = true })
+        print(counts.failed)]]):format(root .. "/removed"))
+      assert.equal("1\n", result.out, result.err)
+      assert.matches("was its folder removed", result.err)
+    end)
+
     it("gc removes failed runs when told to", function()
       local result = command.mapgrad { "gc", root .. "/fails" }
       assert.equal(0, result.code)

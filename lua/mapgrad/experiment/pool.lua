@@ -92,6 +92,8 @@ local function loop(folders, o, running, done, bar)
       local state = store.state(folder)
       if state ~= "new" and state ~= "cut" then -- another runner was quicker; the log is not ours to write
         done(folder, state)
+      elseif not store.is_run(folder) then -- removed since it was planned
+        done(folder, "failed")
       else
         local process, message = start(folder, o)
         if not process then return nil, message end
@@ -138,7 +140,7 @@ function pool.run(folders, o)
       local meta = store.meta(folder)
       progress.break_line()
       io.stderr:write(("failed: %s: %s%s\n"):format(folder,
-        meta.message or "it has no meta.json: was the folder removed?",
+        meta.message or "there is no meta.json: was its folder removed?",
         meta.place and "\n  at " .. meta.place or ""))
     end
   end
