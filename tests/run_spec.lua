@@ -372,6 +372,21 @@ describe("mapgrad run", function()
     assert.is_nil(lfs.attributes(root .. "/smoke"))
   end)
 
+  it("--smoke ends at Ctrl-C, without the variants that were to come", function()
+    local slow = command.write(root .. "/slow.lua", [[
+      local mg = require "mapgrad"
+      return mg.experiment { title = "slow", variants = { one = function() end, two = function() end },
+        run = function(_, _, o)
+          io.stdout:write("in ", o.variant, "\n"); io.stdout:flush()
+          local ends = mg.clock() + 20
+          while mg.clock() < ends do local _ = 1 end
+        end }]])
+    local result = command.interrupt { "run", slow, "--smoke" }
+    assert.equal(130, result.code)
+    assert.matches("smoke: one", result.err)
+    assert.is_nil(result.err:find("smoke: two", 1, true))
+  end)
+
   it("--dry-run shows the plan", function()
     local result = command.mapgrad { "run", file, "--dry-run", "--seeds", "4", "--out", root .. "/dry" }
     assert.equal(0, result.code)

@@ -293,6 +293,7 @@ local function smoke(subject, path, source, configs, o, codes)
       command = o.command, tee = true })
     if caught then one.explain(caught, path) end
     code = math.max(code, one.code_of(state, caught, codes))
+    if state == "cut" then break end -- Ctrl-C, or a signal to end
   end
   store.remove(root)
   return code
