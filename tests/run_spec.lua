@@ -185,6 +185,21 @@ describe("a store", function()
     assert.is_true(store.claim(root))
   end)
 
+  it("leaves the claim of a process that took over from the dead one first", function()
+    local process, host = core.process_self()
+    local live, rename = ("%s %d first\n"):format(host, process), os.rename
+    command.write(root .. "/claim", ("%s 999999999 then\n"):format(host))
+    rawset(os, "rename", function(...) -- the other one is quicker
+      rawset(os, "rename", rename)
+      command.write(root .. "/claim", live)
+      return rename(...)
+    end)
+    local mine = store.claim(root)
+    rawset(os, "rename", rename)
+    assert.is_false(mine)
+    assert.equal(live, data.file_read(root .. "/claim"))
+  end)
+
   it("says what is wrong with its files", function()
     assert.matches("no such folder", select(2, store.runs(root .. "/nothing")))
     assert.matches("no runs", select(2, store.runs(root)))
