@@ -328,6 +328,16 @@ describe("mapgrad run", function()
     assert.equal(before, lfs.attributes(runs[1].folder .. "/metrics.jsonl", "modification"))
   end)
 
+  it("ends with 75 while another process has a run of the plan", function()
+    assert.equal(75, run("shared", "--time-limit", "0.000001", "--jobs", "2").code)
+    local one = assert(store.runs(root .. "/shared"))[1]
+    assert.is_true(store.claim(one.folder))
+    local result = run("shared", "--jobs", "2")
+    store.release(one.folder)
+    assert.equal("5 finished, 0 failed, 1 with another process\n", result.out)
+    assert.equal(75, result.code)
+  end)
+
   it("saves a run at its time limit, and goes on with it", function()
     local result = run("limited", "--variants", "one", "--seeds", "1", "--time-limit", "0.001")
     assert.equal(75, result.code)

@@ -196,7 +196,7 @@ local function run_many(folders, left, o, codes)
     complain(message)
     return codes.failed
   end
-  local open, elsewhere = #folders - counts.finished - counts.failed, counts.running
+  local open, elsewhere = #folders + left.running - counts.finished - counts.failed, counts.running + left.running
   print(("%d finished, %d failed%s%s%s"):format(counts.finished, counts.failed,
     open > elsewhere and (", %d to go on with"):format(open - elsewhere) or "",
     elsewhere > 0 and (", %d with another process"):format(elsewhere) or "",

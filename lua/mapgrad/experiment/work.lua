@@ -134,7 +134,8 @@ local function perform(folder, config, subject, o)
   if ok and not closed then ok, caught = false, failure.new(reason) end
   meta.state, meta.ended = state_after(ok, caught), now()
   meta.seconds, meta.solves, meta.solver_seconds = rec:seconds(), rec:solves(), used.seconds
-  if not ok then meta.message, meta.place = caught.message, caught.place end
+  if not ok then meta.message = caught.message end
+  if meta.state == "failed" then meta.place = caught.place or config.file end
   if meta.state == "finished" then os.remove(folder .. "/checkpoint.safetensors") end
   ok, message = store.write_meta(folder, meta)
   if not ok then return nil, failure.new(message) end
