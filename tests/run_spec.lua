@@ -332,10 +332,12 @@ describe("mapgrad run", function()
     assert.equal(75, run("shared", "--time-limit", "0.000001", "--jobs", "2").code)
     local one = assert(store.runs(root .. "/shared"))[1]
     assert.is_true(store.claim(one.folder))
-    local result = run("shared", "--jobs", "2")
+    local result, again = run("shared", "--jobs", "2"), run("shared")
     store.release(one.folder)
     assert.equal("5 finished, 0 failed, 1 with another process\n", result.out)
     assert.equal(75, result.code)
+    assert.equal("0 finished, 0 failed, 1 with another process, 5 finished before\n", again.out)
+    assert.equal(75, again.code)
   end)
 
   it("saves a run at its time limit, and goes on with it", function()
