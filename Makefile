@@ -200,7 +200,7 @@ bench: packages
 
 demo: packages
 	@$(MAKE) --no-print-directory all
-	@$(B)/mapgrad run experiments/warcraft_path.lua
+	@$(B)/mapgrad run experiments/warcraft_path.lua --variants imle
 
 repl: packages
 	@$(MAKE) --no-print-directory all
@@ -247,6 +247,15 @@ install: $(foreach f,core core_double $(OPTIONAL),$(OUT)/$(LUA)/mapgrad/$(f).so)
 	  [ $(LUA) = rock ] || printf 'package.cpath = "%s/?.so;" .. package.cpath\n' $(RUN_LIBDIR); \
 	  tail -n +2 lua/mapgrad/cli/mapgrad; } > "$(INST_BINDIR)/mapgrad"
 	@chmod 755 "$(INST_BINDIR)/mapgrad"
+	@[ $(LUA) = rock ] || for f in $(PAGES); do \
+	  mkdir -p "$(SHARE)/$$(dirname $${f%%=*})" && $(HERE) $$(echo $${f#*=} | tr + ' ') > "$(SHARE)/$${f%%=*}" || exit 1; done
+
+# What is made by the command itself, FILE=WORDS, for a prefix; LuaRocks has no place for it.
+SHARE = $(DESTDIR)$(PREFIX)/share
+PAGES = man/man1/mapgrad.1=help+--man bash-completion/completions/mapgrad=completion+bash \
+  zsh/site-functions/_mapgrad=completion+zsh fish/vendor_completions.d/mapgrad.fish=completion+fish
+HERE = LUA_PATH="lua/?.lua;lua/?/init.lua;;" LUA_CPATH="$(OUT)/$(LUA)/?.so;;" $(LUA) lua/mapgrad/cli/mapgrad
 
 uninstall:
 	rm -rf "$(INST_LUADIR)/mapgrad" "$(INST_LIBDIR)/mapgrad" "$(INST_BINDIR)/mapgrad"
+	for f in $(PAGES); do rm -f "$(SHARE)/$${f%%=*}"; done

@@ -868,6 +868,12 @@ void mg_sparsemap_answer(const mg_sparsemap *p, mg_real *m, int64_t *atoms);
 /* out [rows, n]: the gradient for theta, with the faces found taken as constant. */
 mg_status mg_sparsemap_vjp(const mg_sparsemap *p, const mg_real *u, mg_real *out);
 
+/* For directions D and curved = D H, both [k, n], H the curvature of a regulariser: a = (D H D')^-1 D q [k] and
+ * step = D' a [n]. Directions that depend on those before have a = 0. *largest: of |D q|; room [k * k + k]. Answers
+ * the gain <a, D q>. O(k^2 (k + n)). */
+double mg_hull_newton(const double *directions, const double *curved, int64_t k, int64_t n, const double *q,
+                      double *a, double *step, double *largest, double *room);
+
 /* p [rows, n, n] maximises <theta, p> + tau H(p) over doubly stochastic matrices, by at most `most` rounds of
  * Sinkhorn's scaling in the log domain, until row sums are within tolerance of 1; *open counts the instances
  * that did not get there. -inf forbids an entry; a row or column without an allowed one: MG_NO_SOLUTION.

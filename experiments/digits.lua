@@ -23,7 +23,7 @@ local function accuracy(net, set)
 end
 
 local function run(_, record, o)
-  local train, test = data[o.data] { path = o.path }
+  local train, test = data[o.data] { path = o.path, limit = o.images }
   if not train then error(test) end
   local net = nn.sequential { nn.normalise { data = train.image }, network() }
   local adam = optim.adam(net:parameters(), { rate = o.rate })
@@ -48,6 +48,7 @@ return mg.experiment {
   options = {
     { name = "data", choices = { "mnist", "fashion_mnist" }, default = "mnist", help = "set of images" },
     { name = "path", form = "text", help = "folder of its four files; none: the cache, then the system's" },
+    { name = "images", form = "count", help = "at most so many of each set; none: all", smoke = 1000 },
     { name = "epochs", form = "count", default = 5, help = "passes over the training images" },
     { name = "batch", form = "count", default = 100, help = "images of a step" },
     { name = "rate", form = "positive", default = 2e-3, help = "first step length of Adam; falls to 0" },

@@ -177,10 +177,11 @@ end
 return mg.experiment {
   title = "gradients through the 5 best of 10",
   options = {
-    { name = "budget", form = "count", default = 2000, help = "solver calls for each estimator of a table" },
-    { name = "samples", form = "count", default = 20000, help = "of each of 20 rounds of the perturbed truths" },
-    { name = "runs", form = "count", default = 100, help = "repetitions of each descent" },
-    { name = "steps", form = "count", default = 499, help = "steps of a descent, at most" },
+    { name = "budget", form = "count", default = 2000, help = "solver calls for each estimator", smoke = 100 },
+    { name = "samples", form = "count", default = 20000, help = "of each of 20 rounds of the perturbed truths",
+      smoke = 100 },
+    { name = "runs", form = "count", default = 100, help = "repetitions of each descent", smoke = 3 },
+    { name = "steps", form = "count", default = 499, help = "steps of a descent, at most", smoke = 20 },
   },
   run = function(_, record, o)
     tables(o, record)

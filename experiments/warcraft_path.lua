@@ -5,7 +5,7 @@
 -- Protocol: Vlastelica et al. 2020 (section 4.1), Niepert et al. 2021 (section 5.3).
 local mg = require "mapgrad"
 local data, estimator, loss, metric, nn, noise = mg.data, mg.estimator, mg.loss, mg.metric, mg.nn, mg.noise
-local optim, plot, progress, solver, target, tensor = mg.optim, mg.plot, mg.progress, mg.solver, mg.target, mg.tensor
+local optim, plot, solver, target, tensor = mg.optim, mg.plot, mg.solver, mg.target, mg.tensor
 
 -- ------------------------------------------------------------------ data: train, validation, test
 
@@ -76,18 +76,9 @@ end
 
 -- ------------------------------------------------------------------ measuring
 
--- Costs that the network gives to all maps of a set, in batches.
-local function predict(costs, set)
-  local parts = {}
-  for batch in set:batches { size = 100 } do
-    parts[#parts + 1] = tensor.scope(function() return costs:evaluate(batch.image) end)
-  end
-  return tensor.concat(parts, 1)
-end
-
 local function measure(costs, layer, set)
   return tensor.scope(function()
-    local z = layer:map(predict(costs, set))
+    local z = layer:map(costs:evaluate(set.image, { block = 100 }))
     return {
       optimal_rate = metric.optimal_rate(z, set, { is_feasible = metric.is_grid_path }),
       optimal_rate_1e4 = metric.optimal_rate(z, set, { tolerance = 1e-4, is_feasible = metric.is_grid_path }),
@@ -100,7 +91,7 @@ end
 
 local function picture(costs, layer, set, file)
   local shown = set:rows(1, math.min(4, set:count()))
-  local learned = predict(costs, shown)
+  local learned = costs:evaluate(shown.image)
   local z, rows = layer:map(learned)[1], {}
   for i = 1, shown:count() do
     rows[i] = { image = shown.image[i], truth = shown.path[i], predicted = z[i], costs = learned[i] }
@@ -118,25 +109,8 @@ end
 -- Identity and straight-through would go on raising the costs of cells that are right already: they need a
 -- loss without a gradient there.
 local function loss_of(o)
-  local smooth = o.estimator == "imle" or o.estimator == "blackbox"
+  local smooth = o.variant == "imle" or o.variant == "blackbox"
   return loss[o.loss or (smooth and "hamming" or "absolute")]
-end
-
-local function train_epoch(epoch, o, costs, layer, adam, train)
-  local error_of = loss_of(o)
-  local bar = progress.new {
-    total = math.ceil(train:count() / o.batch), label = ("epoch %d/%d"):format(epoch, o.epochs), quiet = o.quiet,
-  }
-  local sum, count = 0, 0
-  for batch in train:batches { size = o.batch, shuffle = true } do
-    local value = adam:step(function()
-      return error_of(layer(costs(batch.image)), batch.path)
-    end)
-    sum, count = sum + value * batch:count(), count + batch:count()
-    bar:tick(1, ("loss %.3f"):format(sum / count))
-  end
-  bar:finish()
-  return sum / count
 end
 
 -- The epochs after which the rate falls: at 60 % and 80 %, as in the published runs.
@@ -146,29 +120,31 @@ local function slower_after(epochs)
   return second > first and { first, second } or { first }
 end
 
-local function run(_, record, o)
+local function run(make_layer, record, o)
   local train, validation, test = load[o.data](o)
   if not train then error(validation) end
   local size = train.path:size(2)
-  local costs = network[o.network](train, size)
-  local layer = layers[o.estimator](o, solver.grid_path { rows = size, cols = size }, size)
+  local costs, error_of = network[o.network](train, size), loss_of(o)
+  local layer = make_layer(o, solver.grid_path { rows = size, cols = size }, size)
   local adam = optim.adam(costs:parameters(), { rate = o.rate })
   local schedule = optim.schedule.steps(adam, { epochs = slower_after(o.epochs), factor = 0.1 })
+  local batches = train:loader { size = o.batch, shuffle = true }
+  local rates = {}
   print(("%s, %s, %s: %d maps of %d x %d to learn from, %d to choose by, %d unseen"):format(o.data, o.network,
-    o.estimator, train:count(), size, size, validation:count(), test:count()))
+    o.variant, train:count(), size, size, validation:count(), test:count()))
 
-  local epochs, rates, training = {}, {}, 0
-  for epoch = 1, o.epochs do
+  for epoch in record:epochs(o.epochs, { model = costs, optimizer = adam, loader = batches, values = rates }) do
     schedule:epoch(epoch)
-    local started = mg.clock()
-    local mean_loss = train_epoch(epoch, o, costs, layer, adam, train)
-    training = training + mg.clock() - started
+    for batch in batches:batches() do
+      local value = adam:step(function() return error_of(layer(costs(batch.image)), batch.path) end)
+      if record:step(value) then break end
+    end
     local m = measure(costs, layer, validation)
     print(("epoch %2d  loss %7.3f  validation: optimal %5.1f %%  match %5.1f %%  regret %.3f"):format(epoch,
-      mean_loss, 100 * m.optimal_rate, 100 * m.match_rate, m.regret))
-    m.epoch, m.loss, m.split = epoch, mean_loss, "validation"
+      record:mean(), 100 * m.optimal_rate, 100 * m.match_rate, m.regret))
+    m.epoch, m.loss, m.split = epoch, record:mean(), "validation"
     record(m)
-    epochs[epoch], rates[epoch] = epoch, 100 * m.optimal_rate
+    rates[epoch] = 100 * m.optimal_rate
   end
 
   local m = measure(costs, layer, test)
@@ -178,36 +154,38 @@ local function run(_, record, o)
   print(("  match rate                    %6.2f %%"):format(100 * m.match_rate))
   print(("  regret                        %8.4f"):format(m.regret))
   print(("  cost ratio                    %8.4f"):format(m.cost_ratio))
-  print(("  solver calls                  %8d"):format(layer.solves))
+  print(("  solver calls                  %8d"):format(record:solves()))
   print(("  zero gradients                %6.2f %%"):format(100 * layer:zero_rate()))
-  -- times differ from run to run: not on stdout, which is the same for any number of threads
-  io.stderr:write(("  time in the solver            %6.2f %% of %.0f s\n"):format(
-    100 * layer.seconds / training, training))
-  m.split, m.solves = "test", layer.solves
+  m.split = "test"
   record(m)
 
-  local maps, curve = o.out .. "/maps.png", o.out .. "/curve.svg"
+  local epochs, maps, curve = {}, record:file "maps.png", record:file "curve.svg"
+  for epoch in ipairs(rates) do epochs[epoch] = epoch end
   local ok, message = picture(costs, layer, test, maps)
   say(ok, message, maps)
   ok, message = plot.curves {
     file = curve, title = "optimal paths on validation maps", x_label = "epoch", y_label = "optimal rate, %",
-    series = { { name = o.estimator, x = epochs, y = rates } },
+    series = { { name = o.variant, x = epochs, y = rates } },
   }
   say(ok, message, curve)
 end
 
 return mg.experiment {
-  title = "warcraft path",
+  title = "warcraft path", metric = "optimal_rate", sense = "max",
+  variants = {
+    { "imle", function() return layers.imle end }, { "identity", function() return layers.identity end },
+    { "blackbox", function() return layers.blackbox end },
+    { "straight_through", function() return layers.straight_through end },
+  },
   options = {
     { name = "data", choices = { "terrain", "freeciv", "folder" }, default = "terrain",
       help = "maps made from the seed, Freeciv's, or the original files" },
     { name = "folder", form = "text", help = "folder of the original files, for data=folder" },
-    { name = "size", form = "count", default = 12, help = "cells on a side (terrain, freeciv)" },
-    { name = "train", form = "count", default = 2000, help = "maps to learn from (terrain, freeciv)" },
-    { name = "held_out", form = "count", default = 300, help = "maps to validate, and to test (terrain, freeciv)" },
+    { name = "size", form = "count", default = 12, help = "cells on a side (terrain, freeciv)", smoke = 6 },
+    { name = "train", form = "count", default = 2000, help = "maps to learn from (terrain, freeciv)", smoke = 64 },
+    { name = "held_out", form = "count", default = 300, help = "maps to validate, and to test (terrain, freeciv)",
+      smoke = 16 },
     { name = "network", choices = { "small", "combresnet18" }, default = "small", help = "image to costs" },
-    { name = "estimator", choices = { "imle", "identity", "blackbox", "straight_through" }, default = "imle",
-      help = "how the gradient passes the solver" },
     { name = "loss", choices = { "hamming", "absolute" },
       help = "unless given, hamming for imle and blackbox, else absolute" },
     { name = "lambda", form = "positive", default = 10, help = "step of imle and blackbox" },

@@ -59,7 +59,7 @@ describe("mapgrad", function()
         lines = lines + 1
         assert.is_true(#line <= 81, line)
       end
-      assert.is_true(lines <= (name == "run" and 40 or 32), result.out)
+      assert.is_true(lines <= (name == "run" and 46 or 32), result.out)
       assert.is_true(result.out:find("Examples:") < result.out:find("Usage:"))
     end)
   end
@@ -95,6 +95,43 @@ describe("mapgrad", function()
     assert.equal(2, mapgrad({ "rnu" }).code)
     assert.equal(2, mapgrad({ "run" }).code)
     assert.equal(2, mapgrad({ "repl", "--threads", "0" }).code)
+  end)
+
+  for _, case in ipairs {
+    { "--threads expects a whole number from 1 to 256, got '0'", "work", "x", "--threads", "0" },
+    { "--threads expects a whole number from 1 to 256, got '1.5'", "repeat", "x", "--threads", "1.5" },
+    { "--threads expects a whole number from 1 to 256, got '257'", "repl", "--threads", "257" },
+    { "--lines expects a whole number from 1, got 'x'", "show", "x", "--lines", "x" },
+    { "--save-every expects a number above 0, got '0'", "run", "x", "--save-every", "0" },
+    { "--time-limit expects a time such as 90, 30m or 3h50m, got '3h50q'", "work", "x", "--time-limit", "3h50q" },
+    { "--seed expects a whole number from 0, got 'x'", "repl", "--seed", "x" },
+    { "must be one of", "list", "--state", "over" },
+    { "missing argument", "gc" },
+  } do
+    it("ends with 2 after " .. table.concat(case, " ", 2), function()
+      local result = mapgrad { (table.unpack or unpack)(case, 2) }
+      assert.equal(2, result.code)
+      assert.equal("", result.out)
+      assert.is_truthy(result.err:find(case[1], 1, true), result.err)
+      assert.is_truthy(result.err:find("more: mapgrad " .. case[2] .. " --help", 1, true), result.err)
+    end)
+  end
+
+  it("ends with 66 where a folder is not that of a run", function()
+    for _, name in ipairs { "work", "show", "repeat" } do
+      local result = mapgrad { name, folder }
+      assert.equal(66, result.code)
+      assert.is_truthy(result.err:find(folder .. ": expected the folder of a run", 1, true), result.err)
+    end
+  end)
+
+  it("reads times", function()
+    local time = require("mapgrad.cli.values").time "--time-limit"
+    local known = { ["90"] = 90, ["30m"] = 1800, ["3h50m"] = 13800, ["1d2h3m4s"] = 93784, ["0.5h"] = 1800 }
+    for text, seconds in pairs(known) do
+      assert.equal(seconds, time(text))
+    end
+    for _, text in ipairs { "", "0", "-1", "h", "5m3h", "1h 2m", "inf", "nan" } do assert.is_nil((time(text))) end
   end)
 
   it("doctor names interpreter, precision and optional parts", function()

@@ -87,9 +87,24 @@ end
 --- Runs `mapgrad` with arguments.
 -- @param arguments  list
 -- @param input      text on stdin, default none
+-- @param environment  a text such as "PATH=", default none
 -- @return {code=, out=, err=}
-function command.mapgrad(arguments, input)
-  return run(start("", script) .. " " .. words(arguments), input)
+function command.mapgrad(arguments, input, environment)
+  return run(start(environment or "", script) .. " " .. words(arguments), input)
+end
+
+--- The shell line that runs `mapgrad` with arguments.
+function command.line(arguments)
+  return start("", script) .. " " .. words(arguments)
+end
+
+--- Runs a shell script, a text.
+-- @param before  shell words that come before the script's path, default "sh"
+function command.sh(text, before)
+  local folder = command.folder()
+  local result = run((before or "sh") .. " " .. quote(command.write(folder .. "/script", text)))
+  command.remove(folder)
+  return result
 end
 
 --- Runs `mapgrad` several times at once.
@@ -104,13 +119,11 @@ end
 
 --- Runs `mapgrad` until its stdout has a first byte, then interrupts it.
 function command.interrupt(arguments)
-  local line = [[
-    %s %s >"$0.out" & pid=$!
-    while kill -0 $pid 2>/dev/null && ! [ -s "$0.out" ]; do sleep 0.05; done
-    kill -INT $pid; wait $pid]]
   local folder = command.folder()
-  local file = command.write(folder .. "/interrupt", line:format(start("", script), words(arguments)))
-  local result = run("sh " .. quote(file))
+  local result = command.sh(([[
+    %s >%s & pid=$!
+    while kill -0 $pid 2>/dev/null && ! [ -s %s ]; do sleep 0.05; done
+    kill -INT $pid; wait $pid]]):format(command.line(arguments), quote(folder .. "/out"), quote(folder .. "/out")))
   command.remove(folder)
   return result
 end

@@ -641,6 +641,16 @@ describe("identity", function()
     end
   end)
 
+  it("names the score that no projection can take, and not the first one", function()
+    for _, projection in ipairs { "mean", "norm", "std" } do
+      assert_fails("MG-ARGUMENT", "instance 2: score at entry 3 is -inf, expected a finite number; forbid",
+        estimator.identity { solver = first(true), projection = projection },
+        tensor { { 1, 2, 3, 4 }, { 1, 2, -math.huge, 4 } })
+    end
+    local paths = estimator.identity { solver = solver.grid_path { rows = 1, cols = 3 }, projection = "norm" }
+    assert_fails("MG-ARGUMENT", "instance 1: cost at entry 2 is inf", paths, tensor { { { 1, math.huge, 1 } } })
+  end)
+
   it("refuses projections that change solutions", function()
     for _, projection in ipairs { "mean", "std" } do
       assert.has_error_matching(function()
@@ -780,6 +790,19 @@ describe("targets", function()
         assert.equal(0, z[1][1][1][2] + z[1][1][2][2])
         assert.equal(0, g[1][1][2])
         assert.equal(0, g[1][2][2])
+      end
+    end
+  end)
+
+  it("step by the length of theta where the step itself, or its inverse, is no number", function()
+    local made = { target.normalised(), target.normalised { norms = "batch" }, target.adaptive(),
+      target.adaptive { norms = "instance", scaling = "reference" } }
+    for _, sizes in ipairs { { 1e20, 1e-25 }, { 1, 1e-38 }, { 1e30, 1e-30 }, { 1, 1e-2 } } do
+      for _, t in ipairs(made) do
+        local theta, g = tensor.full({ 1, 2 }, sizes[1]), tensor { { { sizes[2], 0 } }, { { sizes[2], 0 } } }
+        local shifted, scale = t(theta, g, nil, 1)
+        near({ 1 - math.sqrt(2), 1 }, (shifted[1] * (1 / sizes[1])):to_list(), 1e-5)
+        assert(scale:item() >= 0 and scale:item() <= 1)
       end
     end
   end)

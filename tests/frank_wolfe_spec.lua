@@ -185,7 +185,8 @@ describe("estimator.frank_wolfe", function()
 
   it("says what is wrong", function()
     local s = solver.top_k { n = 4, k = 2 }
-    assert_fails("MG-ARGUMENT", "is not finite", estimator.frank_wolfe { solver = s }, tensor.full({ 4 }, -math.huge))
+    assert_fails("MG-ARGUMENT", "instance 1: score at entry 1 is -inf", estimator.frank_wolfe { solver = s },
+      tensor.full({ 4 }, -math.huge))
     assert_fails("MG-ARGUMENT", "regulariser", estimator.frank_wolfe, { solver = s, regulariser = "entropie" })
     assert_fails("MG-OPTION", "has none", estimator.frank_wolfe, { solver = s, regulariser = QUARTIC, temperature = 1 })
     assert_fails("MG-OPTION", "did you mean 'gradient'", estimator.frank_wolfe, { solver = s,

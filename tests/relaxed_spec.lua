@@ -121,6 +121,17 @@ local function is_projection(x, p, w)
   return largest
 end
 
+for _, name in ipairs { "soft_rank", "soft_sort" } do
+  describe("estimator." .. name, function()
+    it("names the instance and entry of a score that is not finite", function()
+      for found, value in pairs { ["-inf"] = -math.huge, inf = math.huge, NaN = 0 / 0 } do
+        assert_fails("MG-ARGUMENT", "estimator." .. name .. ": instance 2: score at entry 3 is " .. found .. ",",
+          estimator[name] {}, tensor { { 1, 2, 3 }, { 1, 2, value } })
+      end
+    end)
+  end)
+end
+
 describe("estimator.soft_rank", function()
   it("is the projection onto the permutahedron", function()
     random.seed(38)

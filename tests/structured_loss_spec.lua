@@ -164,6 +164,14 @@ describe("loss values", function()
       slack)
   end)
 
+  it("losses of true costs take the solution that others need", function()
+    local s, x, costs = solver.top_k { n = 4, k = 2 }, tensor { 3, 1, 2, 0 }, tensor { 1, 2, 0, 3 }
+    for _, name in ipairs { "perturbation_gradient", "spo_plus" } do
+      local made = loss[name](name == "spo_plus" and { solver = s } or { solver = s, step = 0.5 })
+      assert.equal(made(x, costs):item(), made(x, costs, { solution = s(costs) }):item())
+    end
+  end)
+
   it("the gradient of perturbation_gradient is blackbox interpolation of the regret", function()
     for _, side in ipairs { "right", "left", "central" } do
       local x, y = theta:clone():watch(), theta:clone():watch()
@@ -223,6 +231,24 @@ describe("loss values", function()
     f(tensor { { 1, 2, 3 } }, tensor { { 1, 2, 3 } })
     -- known: ranks 3 2 1 and now the best, 1 2 3: max(0, 5 + <-x, (3, 2, 1) - (1, 2, 3)>)
     near({ 1 }, { f(tensor { { 3, 2, 1 } }, tensor { { 3, 2, 1 } }):item() }, slack)
+  end)
+
+  it("a pool refuses a context under which a known solution is none", function()
+    local s = solver.knapsack { weights = { 1, 2, 3 }, capacity = 3 }
+    local x, y = tensor { { 1, 1, 5 }, { 1, 1, 5 } }, tensor { { 1, 2, 4 }, { 1, 2, 4 } }
+    for _, name in ipairs { "contrastive_nce", "contrastive_map", "pool_pointwise", "pool_pairwise",
+      "pool_listwise" } do
+      local made = loss[name] { solver = s }
+      assert(made(x, y, { capacity = tensor { 3, 3 } }):item() >= 0)
+      assert_fails("MG-ARGUMENT", "instance 2: known solution 1 is none under its context", made, x, y,
+        { capacity = tensor { 3, 2 } })
+    end
+  end)
+
+  it("pool_pointwise says so where its square is no number", function()
+    local large = is_double and 1e200 or 1e30
+    assert_fails("MG-ARGUMENT", "whose square is no number here; scale both down", loss.pool_pointwise {
+      solver = items }, tensor.full({ 1, N }, large), tensor.full({ 1, N }, 1))
   end)
 
   it("a pool grows by solutions of theta with the probability solve_ratio", function()

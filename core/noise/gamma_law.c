@@ -1,8 +1,8 @@
 /* Functions of sums of gamma variates, by inverting their transform on a contour, and tabled draws.
  * Y = (x + tau ln terms / k) / unit is a sum of Gamma(shape a) of rates r_1 = 1 < r_2 < ..., a = 1/k. Its transform
- * phi(p) = prod (1 + p / r_i)^-a has its singularities on the real axis from -1 down, so integrals of
- * Talbot's kind reach 1e-13 with few nodes (Trefethen, Weideman, Schmelzer 2006), relative to their size at both
- * ends: the distribution function on a contour at 0, the upper tail and the density on one at -1. */
+ * phi(p) = prod (1 + p / r_i)^-a has its singularities on the real axis from -1 down, so sums of 10 to 60 nodes on
+ * parabolas round them reach 1e-11, relative to their size at both ends: below the mean the distribution function on a
+ * parabola that crosses the axis above 0, above the mean the upper tail on one between -1 and 0. */
 #include <complex.h>
 #include <math.h>
 
@@ -12,24 +12,27 @@
 #include "base/status.h"
 #include "sum_of_gamma.h"
 
-enum { MOST_NODES = 48 };
+enum { MOST_NODES = 1000 };
 
 typedef struct gamma_sum {
   double a, unit, low; /* x = low + unit * y */
   int terms, inverse;
+  double mean; /* of y */
 } gamma_sum;
+
+static double rate(const gamma_sum *s, int i) { return s->inverse ? (double)s->terms / i : i; }
 
 static gamma_sum sum_of(const mg_noise *noise) {
   double k = noise->values[GAMMA_K], tau = noise->values[GAMMA_TAU], terms = noise->values[GAMMA_TERMS];
   int inverse = noise->values[GAMMA_INVERSE] != 0;
-  return (gamma_sum){.a = 1 / k,
-                     .unit = inverse ? tau * terms / (k * k) : tau,
-                     .low = -tau * log(terms) / k,
-                     .terms = (int)terms,
-                     .inverse = inverse};
+  gamma_sum s = {.a = 1 / k,
+                 .unit = inverse ? tau * terms / (k * k) : tau,
+                 .low = -tau * log(terms) / k,
+                 .terms = (int)terms,
+                 .inverse = inverse};
+  for (int i = 1; i <= s.terms; i++) s.mean += s.a / rate(&s, i);
+  return s;
 }
-
-static double rate(const gamma_sum *s, int i) { return s->inverse ? (double)s->terms / i : i; }
 
 /* log phi(p) for p above the real axis: factors are multiplied, turns through the negative axis counted. */
 static double complex log_phi(const gamma_sum *s, double complex p) {
@@ -59,39 +62,80 @@ static double complex complex_expm1(double complex z) {
   return e - 2 * half * half * (e + 1) + I * ((e + 1) * sin(cimag(z)));
 }
 
+/* The path of an integral: p = cross + i t - bend t^2, looked at for t = 0, step, 2 step, ...; whether it goes round
+ * the pole of the upper part at 0, too. */
+typedef struct contour {
+  double cross, bend, step;
+  int around;
+} contour;
+
 /* What is integrated at p, from l = log phi(p). */
-static double complex transform(part what, double complex p, double complex l) {
+static double complex transform(part what, int around, double complex p, double complex l) {
   if (what == DENSITY) return cexp(l);
-  return what == LOWER ? cexp(l) / p : -complex_expm1(l) / p;
+  if (what == LOWER) return cexp(l) / p;
+  return around ? -complex_expm1(l) / p : -cexp(l) / p;
 }
 
-/* p^-shape is steep near 0: the contour keeps further from it. */
-static int nodes_for(const gamma_sum *s) {
-  double nodes = 12 + s->a * s->terms;
-  return nodes < MOST_NODES ? (int)nodes : MOST_NODES;
-}
-
-/* The logarithm of the inverse transform at y > 0: -infinity if that is not positive. density, if not NULL: that of y, by
- * the same nodes. */
-static double log_inverse(const gamma_sum *s, part what, double y, double *density) {
-  const double pi = 3.14159265358979323846;
-  const double start = what == LOWER || (what == DENSITY && y < 1) ? 0 : -1;
-  const int nodes = nodes_for(s), n = 2 * nodes; /* those in the upper half-plane */
-  double sum = 0, slopes = 0, largest = -INFINITY;
-  double complex exponents[MOST_NODES], weights[MOST_NODES];
-  for (int j = 0; j < nodes; j++) {
-    double angle = (2 * j + 1) * pi / n, cot = 1 / tan(0.6407 * angle), csc = 1 / sin(0.6407 * angle);
-    double complex z = n * (0.5017 * angle * cot - 0.6122 + I * 0.2645 * angle);
-    double complex slope = 0.5017 * cot - 0.5017 * 0.6407 * angle * csc * csc + I * 0.2645;
-    double complex p = start + z / y, l = log_phi(s, p);
-    exponents[j] = z + clog(transform(what, p, l));
-    weights[j] = slope / I;
-    if (density) slopes += creal(cexp(z + l) * weights[j]);
-    largest = fmax(largest, creal(exponents[j]));
+/* a sum (r_i + p)^-power for the powers 1, 2, 3. */
+static void slopes_at(const gamma_sum *s, double p, double sums[3]) {
+  sums[0] = sums[1] = sums[2] = 0;
+  for (int i = s->terms; i >= 1; i--) {
+    double inverse = 1 / (rate(s, i) + p), square = inverse * inverse;
+    sums[0] += s->a * inverse;
+    sums[1] += s->a * square;
+    sums[2] += s->a * square * inverse;
   }
-  for (int j = 0; j < nodes; j++) sum += creal(cexp(exponents[j] - largest) * weights[j]);
-  if (density) *density = 2 * slopes / y * exp(start * y);
-  return sum > 0 ? log(2 * sum / y) + largest + start * y : -INFINITY;
+}
+
+/* How far above `start` the integrand's saddle on the real axis is: Newton's method, kept between the poles. */
+static double saddle(const gamma_sum *s, part what, double start, double y, double sums[3]) {
+  const double pole = what == DENSITY ? 0 : 1;
+  double above = (what == LOWER ? 1 : s->a) / y; /* too near */
+  if (what == UPPER) above = fmin(above, 0.5);
+  for (int i = 0; i < 60; i++) {
+    double p = start + above, most = what == UPPER ? -p / 2 : INFINITY, scale = what == UPPER ? -p : above;
+    slopes_at(s, p, sums);
+    double more = (sums[0] + pole / p - y) / (sums[1] + pole / (p * p));
+    above += fmin(fmax(more, -above / 2), most);
+    if (fabs(more) < 0.01 * fmin(scale, above)) break;
+  }
+  slopes_at(s, start + above, sums);
+  return above;
+}
+
+/* The part is that of its side of the mean. Through the saddle, where nothing cancels, bent as the steepest
+ * descent is; or, for few terms of small shapes, the parabola round the singularities of Weideman, Trefethen
+ * 2007. */
+static contour contour_for(const gamma_sum *s, part what, double y) {
+  const double start = what == LOWER ? 0 : -1, parabola = 4.19 / y;
+  double sums[3], above = saddle(s, what, start, y, sums), cross = start + above;
+  if (above < parabola)
+    return (contour){.cross = start + parabola, .bend = 0.25 / parabola, .step = 0.3 * parabola, .around = 1};
+  double curvature = sums[1] + (what == DENSITY ? 0 : 1 / (cross * cross));
+  double poles = what == DENSITY ? above : fmin(fabs(cross), above);
+  return (contour){.cross = cross,
+                   .bend = fmin(0.25 / (1 + cross), sums[2] / (3 * sums[1])),
+                   .step = fmin(0.6 / sqrt(curvature), 0.2 * poles)};
+}
+
+/* The logarithm of the inverse transform at y > 0, from the right side of the mean: -infinity if that is not positive.
+ * density, if not NULL: that of y, by the same nodes. */
+static double log_inverse(const gamma_sum *s, part what, double y, double *density) {
+  const contour c = contour_for(s, what, y);
+  double sum = 0, slopes = 0, largest = 0;
+  for (int j = 0; j < MOST_NODES; j++) {
+    double t = j * c.step;
+    double complex p = c.cross - c.bend * t * t + I * t, l = log_phi(s, p), turn = 1 + 2 * c.bend * t * I;
+    double complex exponent = p * y + clog(transform(what, c.around, p, l));
+    if (j == 0) largest = creal(exponent);
+    double share = j == 0 ? 0.5 : 1;
+    sum += share * creal(cexp(exponent - largest) * turn);
+    if (density) slopes += share * creal(cexp(p * y + l - largest) * turn);
+    if (creal(exponent) < largest - 40) break;
+  }
+  const double scale = c.step / 3.14159265358979323846;
+  if (density) *density = slopes * scale * exp(largest);
+  return sum > 0 ? log(sum * scale) + largest : -INFINITY;
 }
 
 /* Below this the first term of the series of F is exact to 1e-13. */
@@ -106,7 +150,11 @@ static double log_rates(const gamma_sum *s) {
 /* log F(y) or log (1 - F(y)), y = exp(log_y); density may be NULL. */
 static double log_part(const gamma_sum *s, part what, double log_y, double *density) {
   double y = exp(log_y), shape = s->a * s->terms;
-  if (y > tiny(s)) return fmin(log_inverse(s, what, y, density), 0);
+  if (y > tiny(s)) {
+    part near = y < s->mean ? LOWER : UPPER; /* the other end's part is 0.1 at least, or rounded to 1 */
+    double log_near = fmin(log_inverse(s, near, y, density), 0);
+    return near == what ? log_near : log1p(-exp(log_near));
+  }
   double log_lower = s->a * log_rates(s) + shape * log_y - lgamma(shape + 1);
   if (density) *density = shape * exp(log_lower - log_y);
   return what == LOWER ? log_lower : log1p(-exp(log_lower));

@@ -165,8 +165,87 @@ static int sparsemap_vjp(lua_State *L) {
   return 1;
 }
 
+/* The numbers of the list on top, which goes. */
+static void take_list(lua_State *L, double *out, int64_t n) {
+  for (int64_t i = 0; i < n; i++) {
+    lua_rawgeti(L, -1, (int)(i + 1));
+    out[i] = lua_tonumber(L, -1);
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+}
+
+/* Raises unless there is a list at index, of at least `count` lists if count is above 0. */
+static void check_lists(lua_State *L, int index, int64_t count) {
+  luaL_checktype(L, index, LUA_TTABLE);
+  for (int64_t i = 0; i < count; i++) {
+    lua_rawgeti(L, index, (int)(i + 1));
+    luaL_checktype(L, -1, LUA_TTABLE);
+    lua_pop(L, 1);
+  }
+}
+
+/* The directions from the first atom, and these times the curvature, [k, n] each: list 1 and 2 of hull_newton. */
+static void take_directions(lua_State *L, int is_diagonal, int64_t k, int64_t n, double *directions,
+                            double *curved, double *room) {
+  double *first = room, *diagonal = room + n;
+  lua_rawgeti(L, 1, 1);
+  take_list(L, first, n);
+  if (is_diagonal) {
+    lua_pushvalue(L, 2);
+    take_list(L, diagonal, n);
+  }
+  for (int64_t j = 0; j < k; j++) {
+    double *d = directions + j * n, *c = curved + j * n;
+    lua_rawgeti(L, 1, (int)(j + 2));
+    take_list(L, d, n);
+    for (int64_t i = 0; i < n; i++) d[i] -= first[i];
+    if (!is_diagonal) {
+      lua_rawgeti(L, 2, (int)(j + 1));
+      take_list(L, c, n);
+    } else {
+      for (int64_t i = 0; i < n; i++) c[i] = d[i] != 0 ? diagonal[i] * d[i] : 0;
+    }
+  }
+}
+
+static void fill_list(lua_State *L, int index, const double *values, int64_t n) {
+  for (int64_t i = 0; i < n; i++) {
+    lua_pushnumber(L, values[i]);
+    lua_rawseti(L, index, (int)(i + 1));
+  }
+}
+
+/* hull_newton(atoms, curvature, q, is_diagonal) -> a, step, gain, largest slope: lists of numbers, see mg_hull_newton.
+ * curvature: its diagonal, or lists of it times each direction. */
+static int hull_newton(lua_State *L) {
+  const int is_diagonal = lua_toboolean(L, 4);
+  luaL_checktype(L, 1, LUA_TTABLE);
+  luaL_checktype(L, 3, LUA_TTABLE);
+  int64_t k = (int64_t)lua_rawlen(L, 1) - 1, n = (int64_t)lua_rawlen(L, 3);
+  if (k < 0) return raise_message(L, "MG-ARGUMENT", "hull: there are no active solutions");
+  check_lists(L, 1, k + 1);
+  check_lists(L, 2, is_diagonal ? 0 : k);
+  lua_settop(L, 4);
+  double *all = compat_new_userdata(L, (size_t)(k * k + 2 * k + 2 * k * n + 4 * n + 1) * sizeof *all);
+  lua_createtable(L, (int)k, 0);
+  lua_createtable(L, (int)n, 0);
+  double *directions = all, *curved = directions + k * n, *q = curved + k * n, *step = q + n, *a = step + n;
+  double *room = a + k, largest, gain;
+  take_directions(L, is_diagonal, k, n, directions, curved, room);
+  lua_pushvalue(L, 3);
+  take_list(L, q, n);
+  gain = mg_hull_newton(directions, curved, k, n, q, a, step, &largest, room);
+  fill_list(L, 6, a, k);
+  fill_list(L, 7, step, n);
+  lua_pushnumber(L, gain);
+  lua_pushnumber(L, largest);
+  return 4;
+}
+
 void open_estimators(lua_State *L) {
-  static const luaL_Reg functions[] = {{"project", project},
+  static const luaL_Reg functions[] = {{"hull_newton", hull_newton},
+                                       {"project", project},
                                        {"project_vjp", project_vjp},
                                        {"sinkhorn", sinkhorn},
                                        {"sinkhorn_vjp", sinkhorn_vjp},

@@ -134,12 +134,21 @@ static int file_claim(lua_State *L) {
 /* file_sync(path) -> true, or nil, message */
 static int file_sync(lua_State *L) { return file_done(L, mg_file_sync(check_text(L, 1))); }
 
-/* SIGTERM and SIGUSR1 ask a run to save itself and end; a second one ends the process at once. */
+/* SIGTERM and SIGUSR1 ask a run to save itself and end; one that comes a second after the first ends the process at
+   once. Earlier ones say the same again: a batch system may signal a whole job, and its script hand it on. */
 static volatile sig_atomic_t stop_is_asked;
+static struct timespec stop_asked_at;
 
 static void on_stop(int number) {
-  stop_is_asked = 1;
-  signal(number, SIG_DFL);
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  if (!stop_is_asked) {
+    stop_asked_at = now;
+    stop_is_asked = 1;
+  } else if ((double)(now.tv_sec - stop_asked_at.tv_sec) + 1e-9 * (double)(now.tv_nsec - stop_asked_at.tv_nsec) >= 1) {
+    signal(number, SIG_DFL);
+    raise(number);
+  }
 }
 
 static int stop_signals(lua_State *L) {

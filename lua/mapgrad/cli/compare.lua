@@ -1,7 +1,7 @@
 --- `mapgrad compare`: groups of runs beside each other, with intervals and tests.
 -- @module mapgrad.cli.compare
-local argument = require "mapgrad.cli.argument"
 local show_runs = require "mapgrad.cli.show_runs"
+local values = require "mapgrad.cli.values"
 
 local compare = {
   name = "compare", summary = "compare groups of runs: means, intervals, tests",
@@ -49,7 +49,7 @@ function compare.declare(parser)
   parser:option("--interval", "t, percentile or bca"):choices { "t", "percentile", "bca" }:argname "<kind>"
   parser:option("--level", "coverage of intervals (0.95)"):argname "<share>":convert(share)
   parser:option("--resamples", "of bootstraps (2000; pooled 50000)"):argname "<n>"
-    :convert(argument.count("--resamples", 1e7))
+    :convert(values.whole("--resamples", 1, 1e7))
   parser:flag("--unfinished", "count failed, cut and running runs too")
   parser:flag("--unpaired", "never pair runs by seed")
   parser:mutex(parser:flag("--json", "one JSON document"), parser:flag("--csv", "one line a group, 17 digits"),

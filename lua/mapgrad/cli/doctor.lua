@@ -4,11 +4,12 @@ local compat = require "mapgrad.compat"
 
 local doctor = {
   name = "doctor", summary = "show what is installed and what is missing",
-  examples = { { "mapgrad doctor" } },
+  examples = { { "mapgrad doctor" }, { "mapgrad doctor --json" } },
 }
 
 function doctor.declare(parser)
   parser:flag("--double", "look at the module for double precision")
+  parser:flag("--json", "one JSON document")
 end
 
 -- The first line that a shell command prints; nil if there is none.
@@ -45,6 +46,10 @@ local function optional_parts(core)
       "the prompt has no history; rebuild with libedit-dev" },
     { "freeciv-data", freeciv_folder(),
       "no data=freeciv; Debian: apt-get install freeciv-data" },
+    { "Slurm", first_line "command -v sbatch",
+      "no `mapgrad run --slurm`; sbatch is on the nodes of a cluster" },
+    { "GNU parallel", first_line "parallel --version",
+      "`mapgrad run --jobs` and --shard do without; Debian: apt-get install parallel" },
     { "luafilesystem", module_version "lfs",
       "no `mapgrad run`; Debian: apt-get install lua-filesystem" },
   }
@@ -54,24 +59,44 @@ local function show(name, value)
   print(("  %-14s %s"):format(name, value))
 end
 
-function doctor.run(_, _, cli)
-  print "mapgrad"
-  show("interpreter", compat.name)
+-- What there is: rows {name, value}.
+local function required_parts(mg, core)
+  local info = core.info()
+  return {
+    { "interpreter", compat.name }, { "version", info.version },
+    { "numbers", info.real_bytes == 8 and "double" or "float" }, { "threads", mg.threads() },
+    { "built with", info.build },
+  }
+end
+
+local function print_json(required, optional)
+  local document = { optional = require("mapgrad.data.json").list {} }
+  for _, row in ipairs(required) do document[row[1]:gsub(" ", "_")] = row[2] end
+  document.mapgrad, document.version = document.version, nil -- that of the document stands there
+  for i, part in ipairs(optional) do
+    document.optional[i] = { name = part[1], found = part[2], cost = not part[2] and part[3] or nil }
+  end
+  require("mapgrad.cli.show_runs").print_json(document)
+end
+
+function doctor.run(arguments, _, cli)
   local ok, mg = pcall(require, "mapgrad")
   if not ok then
-    show("C module", "MISSING")
-    io.stderr:write(tostring(mg), "\n")
+    io.stderr:write(("error: the C module cannot be loaded on %s; `make` builds it\n%s\n"):format(compat.name,
+      tostring(mg)))
     return cli.codes.failed
   end
   local core = require "mapgrad.real"
-  local info = core.info()
-  show("version", info.version)
-  show("numbers", info.real_bytes == 8 and "double" or "float")
-  show("threads", ("%d"):format(mg.threads()))
-  show("built with", info.build)
+  local required, optional = required_parts(mg, core), optional_parts(core)
+  if arguments.json then
+    print_json(required, optional)
+    return cli.codes.ok
+  end
   local missing = 0
+  print "mapgrad"
+  for _, row in ipairs(required) do show(row[1], type(row[2]) == "number" and ("%d"):format(row[2]) or row[2]) end
   print "optional"
-  for _, part in ipairs(optional_parts(core)) do
+  for _, part in ipairs(optional) do
     show(part[1], part[2] or "missing: " .. part[3])
     missing = missing + (part[2] and 0 or 1)
   end

@@ -6,6 +6,7 @@
 -- @module mapgrad.cli
 local argparse = require "argparse"
 local failure = require "mapgrad.failure"
+local manual = require "mapgrad.cli.manual"
 
 local cli = {}
 
@@ -26,27 +27,23 @@ local version = {
 }
 
 local help = {
-  name = "help", summary = "explain a command, or what the exit codes mean",
-  examples = { { "mapgrad help run" }, { "mapgrad help exit-codes" } },
-  declare = function(parser) parser:argument("topic", "a command or exit-codes"):args "?" end,
+  name = "help", summary = "explain a command, the exit codes or the environment",
+  examples = {
+    { "mapgrad help run" }, { "mapgrad help exit-codes" },
+    { "mapgrad help --man | man -l -", "all of it" },
+  },
+  declare = function(parser)
+    parser:argument("topic", "a command, exit-codes or environment"):args "?"
+    parser:flag("--man", "print the manual page")
+  end,
 }
 
 local commands = {
   require "mapgrad.cli.run", require "mapgrad.cli.list", require "mapgrad.cli.show", require "mapgrad.cli.diff",
   require "mapgrad.cli.compare", require "mapgrad.cli.plot", require "mapgrad.cli.report",
   require "mapgrad.cli.repeat", require "mapgrad.cli.gc", require "mapgrad.cli.work", require "mapgrad.cli.repl",
-  require "mapgrad.cli.doctor", help, version,
+  require "mapgrad.cli.doctor", require "mapgrad.cli.completion", help, version,
 }
-
-local EXIT_CODES = [[
-  0   ok
-  1   the run failed
-  2   wrong usage
-  66  a file is missing
-  70  a bug in mapgrad
-  73  a file or folder cannot be made
-  75  stopped before the end: the same command goes on
-  130 stopped by Ctrl-C]]
 
 local EXAMPLES = {
   { "mapgrad", "type Lua, see values; ?x explains x" },
@@ -68,7 +65,9 @@ local function help_text(title, examples, parser)
   return table.concat({ title, "Examples:\n" .. example_lines(examples), parser:get_help() }, "\n\n")
 end
 
-local function new_parser()
+--- The parser of the whole command line.
+-- @return parser, and name of a command -> {command, parser}
+function cli.new_parser()
   local parser = argparse("mapgrad"):add_help(false):require_command(false):command_target("command")
     :help_max_width(80):help_description_margin(26)
   -- a command has flags of the same names, which would reset these: hence targets of their own
@@ -101,15 +100,31 @@ function cli.usage_error(message, command)
   return codes.usage
 end
 
+local function man_page(parser, by_name)
+  local entries = {}
+  for i, command in ipairs(commands) do
+    entries[i] = { name = command.name, summary = command.summary, help = text_of(by_name[command.name]) }
+  end
+  return manual.page(require("mapgrad")._VERSION, main_text(parser), entries)
+end
+
+local function unknown_topic(topic, by_name)
+  local names = {}
+  for name in pairs(by_name) do names[#names + 1] = name end
+  for name in pairs(manual.topics) do names[#names + 1] = name end
+  table.sort(names)
+  return cli.usage_error(("no help on '%s'%s"):format(topic, require("mapgrad.check").hint(topic, names)))
+end
+
 local function show_topic(topic, parser, by_name)
   if topic == nil then
     print(main_text(parser))
-  elseif topic == "exit-codes" then
-    print(EXIT_CODES)
+  elseif manual.topics[topic] then
+    print(manual.text(topic))
   elseif by_name[topic] then
     print(text_of(by_name[topic]))
   else
-    return cli.usage_error(("no help on '%s'"):format(topic))
+    return unknown_topic(topic, by_name)
   end
   return codes.ok
 end
@@ -121,27 +136,53 @@ local function choose_real(double)
   end
 end
 
--- `--target -1` as `--target=-1`: a number that is negative is no flag.
-local function with_numbers(words)
-  local list = {}
+-- argparse's message; where it has no idea of what was meant, with ours, or the names there are.
+local function explain(message, parser)
+  local kind, got = message:match "^unknown (%a+) '([^']*)'"
+  if not kind or message:find("Did you mean", 1, true) then return message end
+  local names = {}
+  local part = parser:get_help():match(kind == "option" and "\nOptions:\n(.*)" or "\nCommands:\n(.*)") or ""
+  for name in ("\n" .. part):gmatch(kind == "option" and "\n   [^\n]-(%-%-[%w-]+)" or "\n   (%a[%w-]*)") do
+    names[#names + 1] = name
+  end
+  return ("unknown %s '%s'%s"):format(kind, got, require("mapgrad.check").hint(got, names))
+end
+
+-- The entry of the first word that is a command.
+local function entry_of(words, by_name)
   for _, word in ipairs(words) do
-    local last = list[#list]
-    if last and last:find "^%-%-[%w-]+$" and word:find "^%-[%d.]" then
-      list[#list] = last .. "=" .. word
-    else
-      list[#list + 1] = word
-    end
+    if by_name[word] then return by_name[word] end
+  end
+end
+
+-- Options of another program, and negative numbers, as one word with their flag: argparse takes a value that starts
+-- with a dash behind = only.
+local function joined(words)
+  local list, i = {}, 1
+  while i <= #words do
+    local is_number = words[i]:find "^%-%-[%w-]+$" and (words[i + 1] or ""):find "^%-[%d.]"
+    local takes = (words[i] == "--slurm-options" or is_number) and words[i + 1]
+    list[#list + 1] = takes and words[i] .. "=" .. takes or words[i]
+    i = i + (takes and 2 or 1)
   end
   return list
 end
 
 local function dispatch(words)
-  local parser, by_name = new_parser()
-  local ok, arguments = parser:pparse(with_numbers(words))
-  if not ok then return cli.usage_error(arguments, by_name[words[1]] and words[1]) end
+  local parser, by_name = cli.new_parser()
+  words = joined(words)
+  local ok, arguments = parser:pparse(words)
+  if not ok then
+    local entry = entry_of(words, by_name)
+    return cli.usage_error(explain(arguments, entry and entry.parser or parser), entry and entry.command.name)
+  end
   choose_real(arguments.double or arguments.double_first)
   arguments.help = arguments.help or arguments.help_first
   local entry = by_name[arguments.command or (arguments.version and "version") or "repl"]
+  if arguments.man then
+    io.stdout:write(man_page(parser, by_name))
+    return codes.ok
+  end
   if entry.command == help then return show_topic(arguments.topic, parser, by_name) end
   if arguments.help and not arguments.command then return show_topic(nil, parser, by_name) end
   local text = text_of(entry)

@@ -3,7 +3,7 @@
 local figure_runs = require "mapgrad.cli.figure_runs"
 
 local plot = {
-  name = "plot", summary = "draw runs: curves, bars, heat maps, profiles, scatter plots",
+  name = "plot", summary = "draw runs: curves, bars, heat maps, profiles",
   examples = {
     { "mapgrad plot", "curves of the newest results, as text" },
     { "mapgrad plot build/results/five --axis solves --out regret.svg" },

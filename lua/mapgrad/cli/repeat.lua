@@ -1,8 +1,8 @@
 --- `mapgrad repeat`: a run once more from its own record, and whether its numbers are the same.
 -- @module mapgrad.cli.repeat
-local argument = require "mapgrad.cli.argument"
 local one = require "mapgrad.cli.work"
 local show_runs = require "mapgrad.cli.show_runs"
+local values = require "mapgrad.cli.values"
 
 local command = {
   name = "repeat", summary = "do a run again from its record, compare the bytes",
@@ -15,7 +15,7 @@ local command = {
 function command.declare(parser)
   parser:argument("run", "folder of a finished run")
   parser:option("--threads", "threads (all processors); changes no number"):argname "<N>"
-    :convert(argument.threads "--threads")
+    :convert(values.threads)
   parser:option("--out", "keep the repeated run below this folder"):argname "<dir>"
   parser:flag("-q --quiet", "no progress")
 end
@@ -69,7 +69,7 @@ function command.run(arguments, _, cli)
     return show_runs.complain(("%s: was run in %s: %s"):format(run.folder, run.config.real,
       run.config.real == "double" and "add --double" or "leave --double out"), codes)
   end
-  require("mapgrad").threads(arguments.threads or core.processors())
+  require("mapgrad").threads(arguments.threads or math.min(core.processors(), values.MOST_THREADS))
   core.stop_signals()
   local root = arguments.out or os.tmpname()
   if not arguments.out then os.remove(root) end

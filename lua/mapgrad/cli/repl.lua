@@ -1,5 +1,7 @@
 --- `mapgrad repl`, and `mapgrad` alone: the interactive prompt.
 -- @module mapgrad.cli.repl
+local values = require "mapgrad.cli.values"
+
 local repl = {
   name = "repl", summary = "type Lua, see values (the default)",
   examples = {
@@ -9,17 +11,9 @@ local repl = {
   },
 }
 
-local function whole(name, least)
-  return function(text)
-    local value = tonumber(text)
-    if value and value == math.floor(value) and value >= least and value < 2 ^ 53 then return value end
-    return nil, ("%s expects a whole number from %d, got '%s'"):format(name, least, text)
-  end
-end
-
 function repl.declare(parser)
-  parser:option("--seed", "seed of all random numbers (0)"):argname "<N>":convert(whole("--seed", 0))
-  parser:option("--threads", "threads (all processors)"):argname "<N>":convert(whole("--threads", 1))
+  parser:option("--seed", "seed of all random numbers (0)"):argname "<N>":convert(values.whole("--seed", 0))
+  parser:option("--threads", "threads (all processors)"):argname "<N>":convert(values.threads)
   parser:flag("--double", "compute in double precision")
   parser:flag("-q --quiet", "no banner")
 end

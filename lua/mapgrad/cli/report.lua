@@ -3,7 +3,7 @@
 local figure_runs = require "mapgrad.cli.figure_runs"
 
 local report = {
-  name = "report", summary = "write runs as one HTML file: table, figures, environment",
+  name = "report", summary = "write runs as one HTML file: table, figures",
   examples = {
     { "mapgrad report", "of the newest results, into their folder" },
     { "mapgrad report build/results/five --out report.html" },

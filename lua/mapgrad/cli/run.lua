@@ -1,7 +1,7 @@
 --- `mapgrad run`: the runs of an experiment file.
 -- @module mapgrad.cli.run
-local argument = require "mapgrad.cli.argument"
 local one = require "mapgrad.cli.work"
+local values = require "mapgrad.cli.values"
 
 local run = {
   name = "run", summary = "run an experiment file",
@@ -15,58 +15,26 @@ local run = {
   },
 }
 
-local function pair(name)
-  return function(text)
-    local key, value = text:match("^([^=]+)=(.*)$")
-    if not key then return nil, ("%s expects name=value, got '%s'"):format(name, text) end
-    return { key, value }
-  end
-end
-
-local function list(text)
-  local names = {}
-  for name in (text .. ","):gmatch("([^,]*),") do names[#names + 1] = name end
-  return names
-end
-
-local function budget(text)
-  local name, value = text:match("^([^=]+)=(.*)$")
-  value = tonumber(value)
-  if name ~= "solver_calls" or not value or not (value >= 1 and value < math.huge) then
-    return nil, ("--budget expects solver_calls=N, got '%s'"):format(text)
-  end
-  return { solver_calls = value }
-end
-
-local function limit(text)
-  local value = tonumber(text)
-  if value and value > 0 and (value < 1 or value == math.floor(value)) and value < math.huge then return value end
-  return nil, ("--limit expects a number of batches, or a share of them below 1, got '%s'"):format(text)
-end
-
-local function shard(text)
-  local index, of = text:match("^(%d+)/(%d+)$")
-  index, of = tonumber(index), tonumber(of)
-  if index and index >= 1 and index <= of then return { index, of } end
-  return nil, ("--shard expects i/n, i from 1 to n, got '%s'"):format(text)
-end
-
 function run.declare(parser)
   parser:argument("file", "a Lua file that returns mg.experiment { ... }"):args "?"
   parser:option("--set", "set an option; several values are a sweep"):argname "<name=value>":count "*"
-    :convert(pair "--set")
-  parser:option("--seeds", "number of seeds (the file's)"):argname "<N>":convert(argument.count "--seeds")
+    :convert(values.pair "--set")
+  parser:option("--seeds", "number of seeds (the file's)"):argname "<N>":convert(values.whole "--seeds")
   parser:option("--seed", "the first seed, same as --set seed=N"):argname "<N>"
-  parser:option("--variants", "some of the file's variants"):argname "<x,y>":convert(list)
-  parser:option("--jobs", "runs at a time"):argname "<N>":convert(argument.count "--jobs")
+  parser:option("--variants", "some of the file's variants"):argname "<x,y>":convert(values.list)
+  parser:option("--jobs", "runs at a time"):argname "<N>":convert(values.whole "--jobs")
   parser:option("--threads", "threads of a run (processors / jobs)"):argname "<N>"
-  parser:option("--budget", "equal work in place of epochs"):argname "<solver_calls=N>":convert(budget)
-  parser:option("--limit", "at most N batches a pass over data, or a share"):argname "<N>":convert(limit)
+  parser:option("--budget", "equal work in place of epochs"):argname "<solver_calls=N>":convert(values.budget)
+  parser:option("--limit", "at most N batches a pass over data, or a share"):argname "<N>":convert(values.limit)
   parser:option("--time-limit", "save and end after so long: 90, 30m, 3h50m"):argname "<time>"
-    :convert(argument.time "--time-limit")
-  parser:option("--shard", "part i of n of the runs"):argname "<i/n>":convert(shard)
+    :convert(values.time "--time-limit")
+  parser:option("--shard", "part i of n of the runs"):argname "<i/n>":convert(values.shard)
+  parser:flag("--slurm", "as an array job of Slurm, by sbatch")
+  parser:option("--tasks", "tasks of the array (4 runs each)"):argname "<N>":convert(values.whole "--tasks")
+  parser:option("--slurm-options", "for sbatch: \"--time=1:00:00 --mem=4G\""):argname "<text>"
+  parser:option("--text", "read FILE's text from here"):argname "<file>":hidden(true)
   parser:option("--save-every", "seconds between checkpoints (30)"):argname "<s>"
-    :convert(argument.seconds "--save-every")
+    :convert(values.positive "--save-every")
   parser:option("--out", "folder of the runs (build/results/<title>)"):argname "<dir>"
   parser:flag("--smoke", "a short run of each variant; nothing is kept")
   parser:flag("--dry-run", "show what would be run")
@@ -80,9 +48,9 @@ local function complain(message)
   io.stderr:write("error: ", message, "\n")
 end
 
--- The experiment that the file returns and the file's text; or nil and the exit code.
-local function load_experiment(path, codes)
-  local text, message, reason = require("mapgrad.experiment.source").read(path)
+-- The experiment that the file returns and the file's text, which may lie in another place; or nil and the exit code.
+local function load_experiment(path, place, codes)
+  local text, message, reason = require("mapgrad.experiment.source").read(place)
   if not text then
     complain(message)
     return nil, reason == "missing" and codes.no_input or codes.failed
@@ -106,14 +74,6 @@ local function texts_of(arguments)
     if arguments[name] then texts[#texts + 1] = { name, arguments[name] } end
   end
   return texts
-end
-
--- The shard that a task of a Slurm array does, if this is one.
-local function shard_of_slurm()
-  local id, first = tonumber(os.getenv "SLURM_ARRAY_TASK_ID"), tonumber(os.getenv "SLURM_ARRAY_TASK_MIN")
-  local of, step = tonumber(os.getenv "SLURM_ARRAY_TASK_COUNT"), tonumber(os.getenv "SLURM_ARRAY_TASK_STEP" or "1")
-  if not (id and first and of) then return nil end
-  return { math.floor((id - first) / (step or 1)) + 1, of }
 end
 
 local function describe(config)
@@ -221,8 +181,9 @@ local function tell_left(left, quiet)
 end
 
 local function perform(subject, path, source, configs, arguments, o, codes)
+  local is_first = not require("mapgrad.experiment.engine").is_restart()
   local folders, left = to_do(configs, o.root, source,
-    { again = arguments.again, retry = arguments.retry_failed or #configs == 1 })
+    { again = is_first and arguments.again, retry = (is_first and arguments.retry_failed) or #configs == 1 })
   if not folders then
     complain(left)
     return codes.cannot_create
@@ -311,9 +272,12 @@ local function plan_of(subject, path, source, arguments)
     budget = arguments.budget, limit = arguments.limit, smoke = arguments.smoke,
   })
   if not configs then return nil, threads end
+  if arguments.slurm then return configs, threads end
   local part = arguments.shard
   if not part then
-    part = shard_of_slurm()
+    local message
+    part, message = require("mapgrad.experiment.engine").shard()
+    if message then return nil, message end
     if part then say(arguments.quiet, ("task of a Slurm array: shard %d/%d\n"):format(part[1], part[2])) end
   end
   if part then configs = plan.shard(configs, part[1], part[2]) end
@@ -321,11 +285,7 @@ local function plan_of(subject, path, source, arguments)
 end
 
 local function command_text()
-  local words = { "mapgrad" }
-  for i, word in ipairs(rawget(_G, "arg") or {}) do
-    words[i + 1] = word:find("^[%w_./=,:+-]+$") and word or "'" .. word:gsub("'", "'\\''") .. "'"
-  end
-  return table.concat(words, " ")
+  return "mapgrad " .. require("mapgrad.experiment.shell").line(rawget(_G, "arg") or {})
 end
 
 function run.run(arguments, help_text, cli)
@@ -335,23 +295,32 @@ function run.run(arguments, help_text, cli)
     print(help_text)
     return codes.ok
   end
-  local subject, source = load_experiment(path, codes)
+  local subject, source = load_experiment(path, arguments.text or path, codes)
   if not subject then return source end
   if arguments.help then
     print(file_help(path, subject))
     return codes.ok
   end
-  local configs, threads = plan_of(subject, path, source, arguments)
-  if not configs then return cli.usage_error(threads, "run " .. path) end
+  local configs, threads
+  local wrong = require("mapgrad.cli.slurm").conflict(arguments)
+  if not wrong then configs, threads = plan_of(subject, path, source, arguments) end
+  if configs and (threads or 1) > values.MOST_THREADS then
+    configs, threads = nil, ("threads: expected at most %d, got %.0f"):format(values.MOST_THREADS, threads)
+  end
+  if not configs then return cli.usage_error(wrong or threads, "run " .. path) end
   local mg, core = require "mapgrad", require "mapgrad.real"
   local jobs = arguments.jobs or 1
+  local processors = require("mapgrad.experiment.engine").processors(core.processors())
+  local share = math.max(1, math.min(math.floor(processors / jobs), values.MOST_THREADS))
   local o = {
     root = (arguments.out or "build/results/" .. subject:slug()):gsub("(.)/+$", "%1"), quiet = arguments.quiet,
-    jobs = jobs, threads = threads or math.max(1, math.floor(core.processors() / jobs)), double = arguments.double,
-    command = command_text(), save_every = arguments.save_every,
+    jobs = jobs, threads = threads or share, double = arguments.double, command = command_text(),
+    save_every = arguments.save_every,
     ends_at = arguments.time_limit and core.clock() + arguments.time_limit,
   }
-  if arguments.dry_run then
+  if arguments.slurm then
+    return require("mapgrad.cli.slurm").run(subject, source, configs, arguments, o, codes)
+  elseif arguments.dry_run then
     show_plan(configs, o.root)
     return codes.ok
   elseif #configs == 0 then

@@ -1,7 +1,7 @@
 --- `mapgrad show`: one run in full.
 -- @module mapgrad.cli.show
-local argument = require "mapgrad.cli.argument"
 local show_runs = require "mapgrad.cli.show_runs"
+local values = require "mapgrad.cli.values"
 
 local show = {
   name = "show", summary = "show a run: options, state, machine, numbers",
@@ -13,8 +13,7 @@ local show = {
 
 function show.declare(parser)
   parser:argument("run", "folder of a run")
-  parser:option("--lines", "how many of the last records (5)"):argname "<N>"
-    :convert(argument.count "--lines")
+  parser:option("--lines", "how many of the last records (5)"):argname "<N>":convert(values.whole "--lines")
   parser:flag("--json", "one JSON document")
 end
 
@@ -47,13 +46,13 @@ end
 
 -- The metric over the run, on one line.
 local function course_of(run)
-  local metric, values = show_runs.metric(run), {}
+  local metric, course = show_runs.metric(run), {}
   for _, row in ipairs(run.rows) do
-    if type(row[metric]) == "number" then values[#values + 1] = row[metric] end
+    if type(row[metric]) == "number" then course[#course + 1] = row[metric] end
   end
-  if #values < 2 then return nil end
-  return ("  %-16s %s  %s to %s"):format(metric, require("mapgrad.plot").sparkline(values),
-    show_runs.text(values[1]), show_runs.text(values[#values]))
+  if #course < 2 then return nil end
+  return ("  %-16s %s  %s to %s"):format(metric, require("mapgrad.plot").sparkline(course),
+    show_runs.text(course[1]), show_runs.text(course[#course]))
 end
 
 function show.run(arguments, _, cli)

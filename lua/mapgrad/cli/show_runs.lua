@@ -27,15 +27,18 @@ function show_runs.roots(given)
   return { newest }
 end
 
+--- What to say of a folder that is not a run's.
+function show_runs.no_run(folder)
+  return folder .. ": expected the folder of a run, there is no config.json; `mapgrad list` shows runs"
+end
+
 --- The run in a folder.
 -- @return store.read; or nil and a message
 function show_runs.one(folder)
   local store = require "mapgrad.experiment.store"
   folder = folder:gsub("(.)/+$", "%1")
-  if store.is_run(folder) then return store.read(folder) end
-  local runs, message = store.runs(folder)
-  if not runs then return nil, message end
-  return nil, ("%s: expected the folder of one run, this one has %d, such as %s"):format(folder, #runs, runs[1].folder)
+  if not store.is_run(folder) then return nil, show_runs.no_run(folder) end
+  return store.read(folder)
 end
 
 --- The runs of some stores.

@@ -1,7 +1,8 @@
 --- `mapgrad work`: one run, of its folder.
 -- @module mapgrad.cli.work
-local argument = require "mapgrad.cli.argument"
 local failure = require "mapgrad.failure"
+local show_runs = require "mapgrad.cli.show_runs"
+local values = require "mapgrad.cli.values"
 
 local work = {
   name = "work", summary = "do the run of a folder (`run` starts these)",
@@ -12,11 +13,11 @@ local work = {
 
 function work.declare(parser)
   parser:argument("folder", "of a run: with config.json and experiment.lua")
-  parser:option("--threads", "threads (all processors)"):argname "<N>":convert(argument.threads "--threads")
-  parser:option("--time-limit", "save the run and end after so long, such as 90, 30m, 3h50m"):argname "<time>"
-    :convert(argument.time "--time-limit")
+  parser:option("--threads", "threads (all processors)"):argname "<N>":convert(values.threads)
+  parser:option("--time-limit", "save and end after so long: 90, 30m, 3h50m"):argname "<time>"
+    :convert(values.time "--time-limit")
   parser:option("--save-every", "seconds between checkpoints (30)"):argname "<s>"
-    :convert(argument.seconds "--save-every")
+    :convert(values.positive "--save-every")
   parser:flag("--parent", "end with the process that started this one; progress goes to a file")
   parser:flag("--double", "compute in double precision")
   parser:flag("-q --quiet", "no progress")
@@ -64,11 +65,9 @@ function work.run(arguments, _, cli)
   core.stop_signals()
   local mg = require "mapgrad"
   if arguments.threads then mg.threads(arguments.threads) end
-  local limit = arguments.time_limit
-  local folder = arguments.folder:gsub("(.)/+$", "%1")
+  local folder, limit = arguments.folder:gsub("(.)/+$", "%1"), arguments.time_limit
   if not require("mapgrad.experiment.store").is_run(folder) then
-    io.stderr:write("error: ", folder, ": is not the folder of a run\n")
-    return codes.no_input
+    return show_runs.complain(show_runs.no_run(folder), codes)
   end
   local state, caught = require("mapgrad.experiment.work").run(folder, {
     command = "mapgrad work " .. folder, ends_at = limit and core.clock() + limit, save_every = arguments.save_every,

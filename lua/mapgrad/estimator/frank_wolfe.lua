@@ -25,6 +25,7 @@
 -- @usage estimator.frank_wolfe { solver = solver.top_k { n = 9, k = 3 }, regulariser = "entropy" }(tensor.normal(4, 9))
 local check = require "mapgrad.check"
 local core = require "mapgrad.real"
+local finite = require "mapgrad.estimator.finite"
 local hull = require "mapgrad.solver.hull"
 local layer = require "mapgrad.estimator.layer"
 local tensor = require "mapgrad.tensor"
@@ -40,28 +41,29 @@ local function map(list, f)
   return out
 end
 
+-- Of Omega(m) = sum_i f(m_i), by f' and f''.
+local function separable(least, first, second)
+  return {
+    least = least,
+    gradient = function(m) return map(m, first) end,
+    diagonal = function(m) return map(m, second) end,
+    slope = function(theta, m, t, d)
+      local sum = 0
+      for i = 1, #m do
+        if d[i] ~= 0 then sum = sum + (theta[i] - first(m[i] + t * d[i])) * d[i] end
+      end
+      return sum
+    end,
+  }
+end
+
 local built_in = {
   quadratic = function(tau)
-    return {
-      least = LEAST,
-      gradient = function(m) return map(m, function(v) return tau * v end) end,
-      product = function(_, directions)
-        return map(directions, function(d) return map(d, function(v) return tau * v end) end)
-      end,
-    }
+    return separable(LEAST, function(v) return tau * v end, function() return tau end)
   end,
   entropy = function(tau)
-    return {
-      least = TINY,
-      gradient = function(m)
-        return map(m, function(v) return tau * (math.log(math.max(v, TINY)) + 1) end)
-      end,
-      product = function(m, directions)
-        return map(directions, function(d)
-          return map(d, function(v, i) return v ~= 0 and tau * v / math.max(m[i], TINY) or 0 end)
-        end)
-      end,
-    }
+    return separable(TINY, function(v) return tau * (math.log(math.max(v, TINY)) + 1) end,
+      function(v) return tau / math.max(v, TINY) end)
   end,
 }
 
@@ -156,8 +158,7 @@ return function(options)
   local is_checked, self = not omega.value, nil
 
   local function forward(saved, theta, context)
-    local finite = theta:abs():lt(math.huge):all():item()
-    if finite ~= 1 then check.fail("MG-ARGUMENT", "estimator.frank_wolfe: a score is not finite") end
+    finite("estimator.frank_wolfe", theta, o.solver)
     local m, open
     m, saved.sets, open, self.atoms = hull.maximise(o.solver, theta, context, omega, o)
     self.open, self.gap, saved.shape = self.open + open, 0, theta:shape()

@@ -4,7 +4,7 @@
 -- Projections P of one instance: none; mean, x - mean(x); norm, x / |x|; std, norm after mean; plane, x - <a, x> a
 -- for the direction a of the option plane, where all solutions have the same <a, z>. mean and std change
 -- solutions unless all have the same sum of entries, and are refused then. A zero vector
--- projects to 0 with gradient 0 and is counted in layer.zero_norms.
+-- projects to 0 with gradient 0 and is counted in layer.zero_norms. Scores must be finite, but for "none".
 -- Source: Sahoo, Paulus, Vlastelica, Musil, Kuleshov, Martius 2023.
 -- @param options.solver       the solver
 -- @param options.projection   "none" (default), "mean", "norm", "std", "plane"
@@ -20,6 +20,7 @@
 -- @usage estimator.identity { solver = solver.top_k { n = 10, k = 3 }, projection = "std" }
 local check = require "mapgrad.check"
 local core = require "mapgrad.real"
+local finite = require "mapgrad.estimator.finite"
 local layer = require "mapgrad.estimator.layer"
 local perturb = require "mapgrad.estimator.perturb"
 local tensor = require "mapgrad.tensor"
@@ -72,6 +73,9 @@ return function(options)
   local self
 
   local function forward(saved, theta, context, _, term)
+    if o.projection ~= "none" then
+      finite("estimator.identity", theta, o.solver, "forbid entries with projection = 'none'")
+    end
     local draw = perturb.draw()
     saved.y = o.solver:perturbed(theta, o.noise ~= "none" and o.noise or nil, draw, o.temperature, o.samples)
     local projected, zeros = project(saved.y)

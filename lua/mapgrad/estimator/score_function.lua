@@ -15,6 +15,9 @@
 --   else); "unperturbed", the loss of z(theta)
 -- @param options.decay        of the moving average (default 0.99)
 -- @param options.law          a law of mapgrad.distribution over the solver's set: exact samples instead of noise
+-- @param options.output     "samples" (default) or "mean": what layer(x) answers; layer:loss always takes losses of
+--   samples
+-- @param options.evaluation "map" (default), "mean", "samples"
 -- @usage local layer = estimator.score_function { solver = solver.top_k { n = 10, k = 3 }, samples = 10 }
 -- layer:loss(x, function(z) return (z - label):square():sum(-1) end):backward()
 local autograd = require "mapgrad.autograd"

@@ -74,7 +74,6 @@ function plan.runs(subject, o)
   local seeds, wrong = seeds_of(subject, given, o)
   if not seeds then return nil, wrong end
   if given.threads and #given.threads > 1 then return nil, "threads: one value is expected, it changes no result" end
-  if given.threads and given.threads[1] > 256 then return nil, "threads: at most 256 are expected" end
   given.seed = nil
   local rows, list = subject:grid(given, o.smoke), {}
   local code = core.text_hash(o.source)

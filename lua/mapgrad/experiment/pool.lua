@@ -10,8 +10,8 @@ local pool = {}
 local PAUSE = 0.02 -- seconds between looks at the processes
 local GRACE = 2    -- seconds to save itself that a run has after Ctrl-C
 
--- The words that started this process up to the script: interpreter, its flags, script.
-local function own_words()
+--- The words that started this process up to the script: interpreter, its flags, script.
+function pool.own_words()
   local words, first = {}, 0
   local given = rawget(_G, "arg") or {}
   while given[first - 1] do first = first - 1 end
@@ -20,7 +20,7 @@ local function own_words()
 end
 
 local function start(folder, o)
-  local words = own_words()
+  local words = pool.own_words()
   for _, word in ipairs { "work", folder, "--threads", ("%d"):format(o.threads), "--parent" } do
     words[#words + 1] = word
   end
@@ -44,13 +44,15 @@ local function newest(running)
   return ""
 end
 
--- The state of a run whose process ended with a code; was_asked: by us to end.
-local function state_of(folder, code, was_asked)
+-- The state of a run whose process ended with a code, perhaps because it was asked to, before it could hear that.
+local function state_of(folder, code, is_asked)
   local state = store.state(folder)
-  if state == "new" or (state == "cut" and store.meta(folder).state == "running") then
+  if is_asked and code > 128 and (state == "new" or state == "cut") then
+    store.release(folder)
+    return "cut"
+  elseif state == "new" or (state == "cut" and store.meta(folder).state == "running") then
     -- it left no word: its first lines or its end are in the log
     store.release(folder)
-    if was_asked then return state end -- before it could save itself
     local meta = store.meta(folder)
     meta.version, meta.state = meta.version or 1, "failed"
     meta.message = ("the process ended with code %d; see log.txt"):format(code)
@@ -65,15 +67,15 @@ local function end_all(running, how)
   for _, job in ipairs(running) do core.process_signal(job.process, how) end
 end
 
--- Looks at each process once; those that ended, by themselves or as asked, go to done(folder, state).
-local function look(running, done, was_asked)
+-- Looks at each process once; those that ended go to done(folder, state).
+local function look(running, done, is_asked)
   for i = #running, 1, -1 do
     local job = running[i]
     local code = core.process_poll(job.process)
     if code then
       table.remove(running, i)
       os.remove(job.folder .. "/progress")
-      done(job.folder, state_of(job.folder, code, was_asked))
+      done(job.folder, state_of(job.folder, code, is_asked))
     end
   end
 end
@@ -101,7 +103,7 @@ local function loop(folders, o, running, done, bar)
       end
     end
     core.pause(PAUSE)
-    look(running, done, asked)
+    look(running, done, asked or core.stop_asked())
     bar:refresh()
   end
   return true

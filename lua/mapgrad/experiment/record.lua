@@ -233,13 +233,13 @@ end
 
 local function is_over(self, count)
   if self.config.smoke then return self.done >= 1 end
-  if self.config.budget then return is_spent(self) end
+  if self.config.budget and (self:solves() > 0 or self.done < count) then return is_spent(self) end
   return self.done >= count
 end
 
 --- The epochs of a training, as an iterator: for epoch in record:epochs(20, parts) do ... end.
--- With a budget (`--budget solver_calls=n`) the count is not looked at: epochs go on until that many solver calls
--- are made.
+-- With a budget (`--budget solver_calls=n`) epochs go on until that many solver calls are made, whatever the count;
+-- only a run that makes none ends at the count.
 -- @param count  number of epochs
 -- @param parts  what a checkpoint holds: name -> object with state and load_state or restore (model, optimizer,
 --   schedule, loader, ...); `values`, a table of the numbers and texts that the script itself keeps from epoch to epoch

@@ -1,6 +1,7 @@
 --- Noise-contrastive loss over known solutions: the mean over z of a pool of <theta, z - z*>; the mean over instances.
 -- The pool holds the optima of the true parameters that were seen and, with probability solve_ratio a call, solutions
--- of theta. All instances share the pool, so they must have one feasible set.
+-- of theta. All instances share the pool, so they must have one feasible set: with contexts, a
+-- known solution that is infeasible for an instance is an error.
 -- Source: Mulamba et al. 2021.
 -- @function contrastive_nce
 -- @param options.solver       the solver

@@ -16,7 +16,8 @@ local rules = { step = check.positive(), side = check.choice({ "right", "left", 
 
 return require("mapgrad.loss.structured").loss("perturbation_gradient", rules, function(self, theta, truth, context)
   local theta_true, h, side = self:truth(truth, theta), self.options.step, self.options.side
-  local function V(at) return self:mean_inner(at, self:argmax(at, context)) end
+  local own = self:split_solution(context)
+  local function V(at) return self:mean_inner(at, self:argmax(at, own)) end
   local lower = side == "right" and theta or self:shift(theta, theta_true, -h)
   local upper = side == "left" and theta or self:shift(theta, theta_true, h)
   return (V(lower) - V(upper)) * (1 / (side == "central" and 2 * h or h))

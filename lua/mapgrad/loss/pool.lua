@@ -1,4 +1,5 @@
---- Pools of known solutions for losses that compare with many of them. All instances share one feasible set.
+--- Pools of known solutions for losses that compare with many of them. All instances share one feasible set, which is
+-- checked of calls with a context: one solver:is_feasible for each known solution.
 local autograd = require "mapgrad.autograd"
 local check = require "mapgrad.check"
 local core = require "mapgrad.real"
@@ -40,6 +41,22 @@ local function expect_all_allowed(self, theta, known)
   end
 end
 
+-- A context may make a known solution infeasible for an instance, also one of an earlier call: raises then.
+local function expect_all_feasible(self, theta, known, context)
+  if not context or next(context) == nil then return end
+  local shape, batch = theta:shape(), theta:count() / self.solver.n
+  for i = 1, known:size(1) do
+    local z = known[i]:unsqueeze(1):expand(batch, -1):reshape(shape)
+    local answer = self.solver:is_feasible(z, context)
+    for r, is_feasible in ipairs(type(answer) == "table" and answer or { answer }) do
+      if not is_feasible then
+        check.fail("MG-ARGUMENT", "%s: instance %d: known solution %d is none under its context: all instances of all "
+          .. "calls share one feasible set; make a loss for each context, or take loss.spo_plus", self.name, r, i)
+      end
+    end
+  end
+end
+
 --- Makes the constructor of a loss over a pool.
 -- @param name   for messages
 -- @param rules  of more options
@@ -52,6 +69,7 @@ function pool.loss(name, rules, value)
     local known = autograd.pause(grow, self, theta, best, own)
     local rows, true_rows = self:finite(self:rows(theta)), self:finite(self:rows(theta_true))
     expect_all_allowed(self, theta, known)
+    autograd.pause(expect_all_feasible, self, theta, known, own)
     local columns, flat = known:transpose(), best:reshape(-1, self.solver.n)
     local r = true_rows:matmul(columns)
     -- solutions of integers: |z - z*|^2 is exact

@@ -94,19 +94,27 @@ function methods.rows(self, theta)
   return theta:reshape(-1, self.solver.n)
 end
 
---- The true parameters, and their solutions: context.solution if it is given, else one solver call an instance.
--- @return theta_true, z_true, the context without solution
-function methods.solved_truth(self, truth, theta, context)
-  local theta_true, own, z = self:truth(truth, theta), nil, nil
+--- The context without `solution`, which losses of true parameters take though not all need it.
+-- @return the context, and context.solution or nil
+function methods.split_solution(self, context)
   self.solver:expect_context(context)
+  local own, solution
   for name, value in pairs(context or {}) do
     if name == "solution" then
-      z = self:label(value, theta)
+      solution = value
     else
       own = own or {}
       own[name] = value
     end
   end
+  return own, solution
+end
+
+--- The true parameters, and their solutions: context.solution if it is given, else one solver call an instance.
+-- @return theta_true, z_true, the context without solution
+function methods.solved_truth(self, truth, theta, context)
+  local theta_true, own, solution = self:truth(truth, theta), self:split_solution(context)
+  local z = solution ~= nil and self:label(solution, theta)
   return theta_true, z or self:argmax(theta_true, own), own
 end
 

@@ -6,11 +6,13 @@
 --                 would make negative leaves
 --   "pairwise"    nothing more: the line search moves weight from the worst active atom to s
 -- Sources: Frank, Wolfe 1956; Wolfe 1976; Lacoste-Julien, Jaggi 2015.
+local core = require "mapgrad.real"
 local tensor = require "mapgrad.tensor"
 
 local hull = {}
 
 local NEWTON, SEARCH = 40, 100-- steps of a correction and of a line search at most
+local ROUGH = 0.01            -- of a slope, before a correction
 local LEAST = 1e-9            -- lighter atoms have no part in the gradient
 
 local function dot(a, b)
@@ -35,34 +37,58 @@ end
 
 local function ascent(set, omega, m) return difference(set.theta, omega.gradient(m)) end
 
+-- <theta - Omega'(m + t d), d>
+local function slope_at(set, omega, t, d)
+  if omega.slope then return omega.slope(set.theta, set.m, t, d) end
+  return dot(ascent(set, omega, moved(set.m, t, d)), d)
+end
+
 -- A point between, that finds the size of small zeros soon.
 local function between(low, high)
   if low == 0 then return high / 1024 end
   return high > 4 * low and math.sqrt(low) * math.sqrt(high) or (low + high) / 2
 end
 
--- The t of 0..most that maximises along d: the zero of a slope that falls, by secants between bisections.
-local function search(set, omega, d, most)
-  local function slope(t) return dot(ascent(set, omega, moved(set.m, t, d)), d) end
-  local low, high, at_low, at_high = 0, most, slope(0), slope(most)
+-- The t of 0..most that maximises along d: the zero of a slope that falls, by secants between bisections, to a slope of
+-- `share` of that at 0.
+local function search(set, omega, d, most, share)
+  local low, high, at_low, at_high = 0, most, slope_at(set, omega, 0, d), slope_at(set, omega, most, d)
   if at_high >= 0 then return most end
   if at_low <= 0 then return 0 end
-  local least = 1e-13 * at_low
+  local least = share * at_low
   for k = 1, SEARCH do
     local t = k % 2 == 1 and low + (high - low) * at_low / (at_low - at_high) or between(low, high)
-    local now = slope(t)
+    local now = slope_at(set, omega, t, d)
     if math.abs(now) <= least or high - low <= 1e-15 * high then return t end
     if now > 0 then low, at_low = t, now else high, at_high = t, now end
   end
   return low
 end
 
-local function mean_of_atoms(set)
-  local m = {}
-  for i = 1, #set.theta do m[i] = 0 end
-  for j, z in ipairs(set.atoms) do
-    for i = 1, #m do m[i] = m[i] + set.weights[j] * z[i] end
+-- Where a solution is not 0, kept with it.
+local function places_of(z)
+  if z.places then return z.places end
+  local places = {}
+  for i = 1, #z do
+    if z[i] ~= 0 then places[#places + 1] = i end
   end
+  z.places = places
+  return places
+end
+
+-- to + t times each entry of z; in place.
+local function add(to, t, z)
+  local places = places_of(z)
+  for l = 1, #places do
+    local i = places[l]
+    to[i] = to[i] + t * z[i]
+  end
+end
+
+local function mean_of_atoms(set)
+  local m, atoms, weights = {}, set.atoms, set.weights
+  for i = 1, #set.theta do m[i] = 0 end
+  for j = 1, #atoms do add(m, weights[j], atoms[j]) end
   return m
 end
 
@@ -97,74 +123,35 @@ local function place_of(set, z)
   return #set.atoms
 end
 
--- Differences of the atoms to the first, and (D' H D) with H the curvature of Omega in m.
-local function curvature(set, omega)
-  local D, room, M = {}, {}, {}
+-- For a vector q: a = (D' H D)^-1 D' q and D a as lists, <a, D' q> and the largest of |D' q|, of the directions D from
+-- the first atom to the others and the curvature H of Omega in m; columns that depend on those before have a = 0.
+local function newton_step(set, omega, q)
+  if omega.diagonal then return core.hull_newton(set.atoms, omega.diagonal(set.m), q, true) end
+  local D, room = {}, {}
   for j = 2, #set.atoms do
     D[j - 1] = difference(set.atoms[j], set.atoms[1])
     room[j - 1] = math.min(set.weights[j], set.weights[1]) / 2 -- m +- room * D is in the hull
   end
-  local HD = #D > 0 and omega.product(set.m, D, room) or {}
-  for i = 1, #D do
-    M[i] = {}
-    for j = 1, i do M[i][j] = dot(D[i], HD[j]) end
-  end
-  return D, M
-end
-
--- a with M a = r for a symmetric positive M, by Cholesky; columns that depend on those before have a = 0.
-local function solve(M, r)
-  local k, L, y, kept, largest = #M, {}, {}, {}, 0
-  for i = 1, k do largest = math.max(largest, M[i][i]) end
-  for i = 1, k do
-    L[i] = {}
-    for j = 1, i do
-      local v = M[i][j]
-      for l = 1, j - 1 do v = v - L[i][l] * L[j][l] end
-      if i == j then
-        kept[i] = v > 1e-11 * M[i][i]
-        L[i][i] = kept[i] and math.sqrt(v) or 0
-      else
-        L[i][j] = kept[j] and v / L[j][j] or 0
-      end
-    end
-    local v = r[i]
-    for l = 1, i - 1 do v = v - L[i][l] * y[l] end
-    y[i] = kept[i] and v / L[i][i] or 0
-  end
-  for i = k, 1, -1 do
-    for l = i + 1, k do y[i] = y[i] - L[l][i] * y[l] end
-    y[i] = kept[i] and y[i] / L[i][i] or 0
-  end
-  return y
+  return core.hull_newton(set.atoms, #D > 0 and omega.product(set.m, D, room) or {}, q, false)
 end
 
 -- A Newton step over the weights; whether there was one: not if all active atoms are alike to `enough`, and, with
 -- is_last, there is nothing to gain but rounding.
 local function newton(set, omega, enough, is_last)
-  local D, M = curvature(set, omega)
-  local q, r = ascent(set, omega, set.m), {}
-  local largest = 0
-  for j = 1, #D do
-    r[j] = dot(q, D[j])
-    largest = math.max(largest, math.abs(r[j]))
-  end
-  local a = solve(M, r)
-  local gain = dot(a, r)
+  local q = ascent(set, omega, set.m)
+  local a, d, gain, largest = newton_step(set, omega, q)
   local is_done = largest <= enough and not (is_last and gain > 1e-20 * (1 + math.abs(dot(q, set.m))))
   if gain ~= gain or gain <= 0 or is_done then return false end
-  local shift, d, most, leaving = { 0 }, {}, math.huge, nil
-  for i = 1, #set.m do d[i] = 0 end
-  for j = 1, #D do
+  local shift, most, leaving = { 0 }, math.huge, nil
+  for j = 1, #a do
     shift[j + 1], shift[1] = a[j], shift[1] - a[j]
-    for i = 1, #d do d[i] = d[i] + a[j] * D[j][i] end
   end
   for j, s in ipairs(shift) do
     if s < 0 and -set.weights[j] / s < most then most, leaving = -set.weights[j] / s, j end
   end
   local t = 1
-  local is_good = most >= 1 and math.abs(dot(ascent(set, omega, moved(set.m, 1, d)), d)) <= 0.1 * gain
-  if not is_good then t = search(set, omega, d, math.min(most, 1e3)) end
+  local is_good = most >= 1 and math.abs(slope_at(set, omega, 1, d)) <= 0.1 * gain
+  if not is_good then t = search(set, omega, d, math.min(most, 1e3), ROUGH) end
   for j, s in ipairs(shift) do set.weights[j] = set.weights[j] + t * s end
   tidy(set, omega.least, t == most and leaving or nil)
   return t > 0
@@ -178,7 +165,7 @@ local function exchange(set, omega, place, count)
     if v < value then worst, value = j, v end
   end
   local most = set.weights[worst]
-  local t = search(set, omega, difference(set.atoms[place], set.atoms[worst]), most)
+  local t = search(set, omega, difference(set.atoms[place], set.atoms[worst]), most, 1e-13)
   set.weights[place] = set.weights[place] + t
   set.weights[worst] = set.weights[worst] - t
   tidy(set, omega.least, t == most and worst or nil)
@@ -210,7 +197,7 @@ local function take(set, omega, z, o)
     set.is_done = exchange(set, omega, place, count) == 0
     return
   end
-  local t = search(set, omega, difference(z, set.m), 1)
+  local t = search(set, omega, difference(z, set.m), 1, ROUGH)
   for j = 1, #set.weights do set.weights[j] = set.weights[j] * (1 - t) end
   set.weights[place] = set.weights[place] + t
   tidy(set, omega.least)
@@ -227,7 +214,9 @@ end
 -- @param theta    scores [batch..., shape], finite
 -- @param context  of the solver
 -- @param omega    {gradient = function (m) -> list, product = function (m, directions, room) -> the curvature in m
---   times each direction, least = weights that leave}, of lists of n numbers; m +- room[j] directions[j] is in the hull
+--   times each direction, least = weights that leave}, of lists of n numbers; m +- room[j] directions[j] is in the
+--   hull. For speed also diagonal = function (m) -> list, entries of a diagonal curvature, in place of product, and
+--   slope = function (theta, m, t, d) -> <theta - gradient(m + t d), d>
 -- @param o        {tolerance = of the duality gap, iterations = at most, steps = "corrective" or "pairwise"}
 -- @return m [batch..., shape]; a set for each instance, for hull.pull; instances that iterations ended; the number of
 --   active solutions
@@ -264,14 +253,7 @@ end
 -- @return list
 function hull.pull(set, omega, u)
   tidy(set, LEAST)
-  local D, M = curvature(set, omega)
-  local r, g = {}, {}
-  for j = 1, #D do r[j] = dot(D[j], u) end
-  local a = solve(M, r)
-  for i = 1, #u do g[i] = 0 end
-  for j = 1, #D do
-    for i = 1, #u do g[i] = g[i] + a[j] * D[j][i] end
-  end
+  local _, g = newton_step(set, omega, u)
   return g
 end
 

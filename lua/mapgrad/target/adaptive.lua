@@ -40,12 +40,11 @@ return function(options)
     return ("adaptive { beta = %.6g, grad_norm = %.4g, target_norm = %g }"):format(self.beta, self.grad_norm,
       o.target_norm)
   end, function(theta, g, _, axes)
-    local lambda = target.step(self.beta, theta, g, o.norms == "instance" and axes or nil)
-    local scale = target.inverse(lambda)
+    local step, scale, is_zero = target.step(self.beta, theta, g, o.norms == "instance" and axes or nil)
     if o.scaling == "reference" then -- its theta is not repeated for the samples; a step of 0 stays unscaled
-      scale = target.inverse(lambda * (1 / math.sqrt(g:size(1))))
+      scale = is_zero:where(1, scale * math.sqrt(g:size(1)))
     end
-    return target.scaled(theta, o.alpha) - g * lambda, scale
+    return target.scaled(theta, o.alpha) - step, scale
   end, {
     alpha = o.alpha, is_step = true, beta = o.beta, grad_norm = o.grad_norm, update = 0,
     listen = function(difference, axes)

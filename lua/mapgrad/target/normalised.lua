@@ -13,7 +13,7 @@ return function(options)
   })
   local text = ("normalised { ratio = %g, norms = %s }"):format(o.ratio, o.norms)
   return target.new(text, function(theta, g, _, axes)
-    local lambda = target.step(o.ratio, theta, g, o.norms == "instance" and axes or nil)
-    return theta - g * lambda, target.inverse(lambda)
+    local step, scale = target.step(o.ratio, theta, g, o.norms == "instance" and axes or nil)
+    return theta - step, scale
   end, { is_step = true })
 end

@@ -54,23 +54,16 @@ function target.norms(theta, g, axes)
   return norm_over(finite:unsqueeze(1), axes, false), norm_over(g, axes, true)
 end
 
---- a / b with 0 where b is 0; numbers or tensors.
-function target.ratio(a, b)
-  if not tensor.is(b) then return b == 0 and 0 or a / b end
-  return b:eq(0):where(0, a / b)
-end
-
---- lambda = beta sqrt(samples) |theta| / |g|, so that lambda |g| is beta times the norm of theta repeated for each
--- sample; 0 where g is 0.
+--- The step lambda g of length beta sqrt(samples) |theta|, beta times the norm of theta repeated for each sample; 0
+-- where g is 0. Also where lambda itself or |theta| is too large, or g too small, for a number.
+-- @return lambda g; 1 / lambda, which is 1 where lambda is 0; whether it is 0
 function target.step(beta, theta, g, axes)
   local of_theta, of_g = target.norms(theta, g, axes)
-  return target.ratio(of_theta * (beta * math.sqrt(g:size(1))), of_g)
-end
-
---- 1 / lambda, and 1 where lambda is 0.
-function target.inverse(lambda)
-  if not tensor.is(lambda) then return lambda == 0 and 1 or 1 / lambda end
-  return lambda:eq(0):where(1, 1 / lambda)
+  local lengths = of_theta * (beta * math.sqrt(g:size(1)))
+  if not axes then of_g, lengths = tensor.full({ 1 }, of_g), tensor.full({ 1 }, lengths) end
+  local is_zero = of_g:eq(0)
+  local is_still = (is_zero + lengths:eq(0)):ne(0)
+  return is_zero:where(0, g / of_g) * lengths, is_still:where(1, of_g / lengths), is_still
 end
 
 --- Makes a target.
