@@ -57,6 +57,10 @@ describe("comparing runs", function()
     assert.same({ "imle rate=0.5", "imle rate=0.1", "identity rate=0.1" },
       { result.groups[1].name, result.groups[2].name, result.groups[3].name })
     assert.equal("imle rate=0.5", result.best)
+    for _, name in ipairs { "state", "title", "code" } do -- options of these names make groups as others do
+      local two = six(six({}, "imle", 0.2, { [name] = "x" }), "imle", 0.3, { [name] = "y" })
+      assert.same({ name }, assert(compare.runs(two)).columns)
+    end
     assert.equal(18, result.runs)
     assert.same({ 1, 2, 3, 4, 5, 6 }, result.groups[1].seeds)
   end)
@@ -337,7 +341,11 @@ describe("what a reader should know:", function()
     local result = assert(compare.runs(runs))
     assert.equal(4, group(result, "imle").n)
     assert.equal(2, group(result, "imle").not_finite)
-    assert_note(result, "imle: 2 runs of 6 with a regret that is not a finite number")
+    assert_note(result, "imle: 2 runs of 6 with a regret that is not a finite number, left out; its mean is of")
+    for i = 3, 6 do runs[i].rows[2].regret = 0 / 0 end
+    result = assert(compare.runs(runs))
+    assert_note(result, "imle: 6 runs of 6 with a regret that is not a finite number, left out")
+    assert.is_false(has_note(result, "its mean is of the others"))
   end)
 
   it("intervals that overlap", function()
@@ -349,7 +357,22 @@ describe("what a reader should know:", function()
   it("different code", function()
     local runs = two_groups()
     for i, r in ipairs(runs) do r.meta.code = i <= 6 and "a" or "b" end
-    assert_note(assert(compare.runs(runs)), "the runs come from 2 versions of the experiment's code")
+    local result = assert(compare.runs(runs))
+    assert_note(result, "the runs come from 2 versions of the experiment's code")
+    for i = 7, 12 do runs[i].title = "another" end
+    assert.is_false(has_note(assert(compare.runs(runs)), "versions of"))
+    for i = 7, 12 do runs[i].title = runs[1].title end
+    for i, r in ipairs(two_groups()) do
+      r.meta.code = "older"
+      r.rows[2].regret = 10 + i
+      runs[#runs + 1] = r
+    end
+    for i = 1, 12 do runs[i].meta.code = "newer" end
+    result = assert(compare.runs(runs)) -- numbers of different code are not one sample
+    assert.same({ "imle code=newer", "identity code=newer", "imle code=older", "identity code=older" },
+      { result.groups[1].name, result.groups[2].name, result.groups[3].name, result.groups[4].name })
+    assert.is_true(result.groups[3].against.paired)
+    assert.equal(2, #assert(compare.runs(runs, { where = { "code=older" } })).groups)
   end)
 
   it("a single group", function()
@@ -364,6 +387,10 @@ describe("what a reader should know:", function()
       { two_groups(), { where = { "rate>5" } }, "none of 12 runs meets the conditions" },
       { { run("a", 1, { 1 }, nil, { state = "failed" }) }, nil, "none of 1 run has finished: 1 failed" },
       { two_groups(), { metric = "regert" }, "no run has recorded 'regert', did you mean 'regret'?" },
+      { two_groups(), { at = "epoch=9" }, "none of 12 runs has a finite number as its regret (--at epoch=9)" },
+      { { run("a", 1, { 0 / 0 }) }, nil, "none of 1 run has a finite number as its regret (--at last)" },
+      { { run("a", 1, { 1 }, nil, { config = { metric = "regert" } }) }, nil,
+        "no run has recorded 'regert', which the experiment declares, did you mean 'regret'?" },
     } do
       local none, message = compare.runs(case[1], case[2])
       assert.is_nil(none)

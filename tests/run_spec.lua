@@ -133,7 +133,8 @@ describe("an experiment", function()
 
   for _, case in ipairs {
     { { set = { { "a", "1,1" } } }, "given twice" }, { { set = { { "b.d", "1" } } }, "did you mean 'b.c'" },
-    { { variants = { "z" } }, "unknown variant 'z'" }, { { set = options_of "threads=1,2" }, "one value" },
+    { { variants = { "z" } }, "unknown variant 'z'" }, { { variants = { "x", "x" } }, "x is given twice" },
+    { { set = options_of "threads=1,2" }, "one value" },
     { { set = options_of "seed=1,2", seeds = 3 }, "leave one out" },
   } do
     it("refuses what has no sense: " .. case[2], function()
@@ -156,6 +157,7 @@ describe("an experiment", function()
     refuse({ variants = { a = 1 } }, "expected a function")
     refuse({ options = { { name = "out", default = 1 } } }, "cannot be used")
     refuse({ options = { { name = "a..b", default = 1 } } }, "cannot be used")
+    refuse({ options = { { name = "seed", default = 0.5 } } }, "expected an integer from 0")
     refuse({ options = { { name = "n", form = "count", default = 1, smoke = 0 } } }, "smoke: expected")
     refuse({ options = { { name = "a.b", default = 1 }, { name = "a", default = 1 } } }, "both a value and a table")
     refuse({ sense = "least" }, "expected one of min, max")
@@ -181,6 +183,21 @@ describe("a store", function()
     assert.is_false(store.claim(root)) -- signs of life are fresh
     lfs.touch(root .. "/claim", os.time() - 3600)
     assert.is_true(store.claim(root))
+  end)
+
+  it("leaves the claim of a process that took over from the dead one first", function()
+    local process, host = core.process_self()
+    local live, rename = ("%s %d first\n"):format(host, process), os.rename
+    command.write(root .. "/claim", ("%s 999999999 then\n"):format(host))
+    rawset(os, "rename", function(...) -- the other one is quicker
+      rawset(os, "rename", rename)
+      command.write(root .. "/claim", live)
+      return rename(...)
+    end)
+    local mine = store.claim(root)
+    rawset(os, "rename", rename)
+    assert.is_false(mine)
+    assert.equal(live, data.file_read(root .. "/claim"))
   end)
 
   it("says what is wrong with its files", function()
@@ -293,6 +310,36 @@ describe("mapgrad run", function()
     assert.same(numbers "whole", numbers "killed")
   end)
 
+  it("does each run once when two runners are at the same store", function()
+    local words = { "run", file, "-q", "--jobs", "2", "--set", "pause=0.02", "--out", root .. "/both" }
+    for _, result in ipairs(command.mapgrad_all { { "", words }, { "", words } }) do
+      assert.is_true(result.code == 0 or result.code == 75, result.err) -- 75: the other one has some
+    end
+    local runs = assert(store.runs(root .. "/both"))
+    assert.equal(6, #runs)
+    for _, one in ipairs(runs) do
+      assert.equal("finished", one.state)
+      assert.equal(1, one.meta.starts, one.name)
+      assert.equal(("end of\t%s\t%d\n"):format(one.variant, one.seed), data.file_read(one.folder .. "/log.txt"))
+    end
+    local before = lfs.attributes(runs[1].folder .. "/metrics.jsonl", "modification")
+    assert.equal(0, command.mapgrad({ "work", runs[1].folder, "-q" }).code)
+    assert.equal(1, store.meta(runs[1].folder).starts)
+    assert.equal(before, lfs.attributes(runs[1].folder .. "/metrics.jsonl", "modification"))
+  end)
+
+  it("ends with 75 while another process has a run of the plan", function()
+    assert.equal(75, run("shared", "--time-limit", "0.000001", "--jobs", "2").code)
+    local one = assert(store.runs(root .. "/shared"))[1]
+    assert.is_true(store.claim(one.folder))
+    local result, again = run("shared", "--jobs", "2"), run("shared")
+    store.release(one.folder)
+    assert.equal("5 finished, 0 failed, 1 with another process\n", result.out)
+    assert.equal(75, result.code)
+    assert.equal("0 finished, 0 failed, 1 with another process, 5 finished before\n", again.out)
+    assert.equal(75, again.code)
+  end)
+
   it("saves a run at its time limit, and goes on with it", function()
     local result = run("limited", "--variants", "one", "--seeds", "1", "--time-limit", "0.001")
     assert.equal(75, result.code)
@@ -303,6 +350,14 @@ describe("mapgrad run", function()
     assert.equal(0, run("limited", "--variants", "one", "--seeds", "1").code)
     local joined = numbers "limited"
     assert.equal(numbers("pair")[one.name], joined[one.name])
+  end)
+
+  it("calls no run failed that is told to end before it can save itself", function()
+    for i = 1, 8 do
+      local result = run("early", "--jobs", "2", "--time-limit", ("%.3f"):format(0.005 * i))
+      assert.is_true(result.code == 75 or result.code == 0, result.err)
+    end
+    for _, one in ipairs(assert(store.runs(root .. "/early"))) do assert.are_not.equal("failed", one.state) end
   end)
 
   it("ends a run whose budget is spent, whatever its epochs", function()
@@ -323,6 +378,7 @@ describe("mapgrad run", function()
     local result = run("fails", (table.unpack or unpack)(arguments))
     assert.equal(1, result.code)
     assert.equal("2 finished, 2 failed\n", result.out)
+    assert.matches("failed: %S+: planted\n  at %S+exp.lua:%d+\n", result.err) -- also with -q
     for _, one in ipairs(assert(store.runs(root .. "/fails"))) do
       assert.equal(one.options.fail and "failed" or "finished", one.state)
       if one.options.fail then
@@ -343,6 +399,21 @@ describe("mapgrad run", function()
     assert.is_nil(lfs.attributes(root .. "/smoke"))
   end)
 
+  it("--smoke ends at Ctrl-C, without the variants that were to come", function()
+    local slow = command.write(root .. "/slow.lua", [[
+      local mg = require "mapgrad"
+      return mg.experiment { title = "slow", variants = { one = function() end, two = function() end },
+        run = function(_, _, o)
+          io.stdout:write("in ", o.variant, "\n"); io.stdout:flush()
+          local ends = mg.clock() + 20
+          while mg.clock() < ends do local _ = 1 end
+        end }]])
+    local result = command.interrupt { "run", slow, "--smoke" }
+    assert.equal(130, result.code)
+    assert.matches("smoke: one", result.err)
+    assert.is_nil(result.err:find("smoke: two", 1, true))
+  end)
+
   it("--dry-run shows the plan", function()
     local result = command.mapgrad { "run", file, "--dry-run", "--seeds", "4", "--out", root .. "/dry" }
     assert.equal(0, result.code)
@@ -359,12 +430,36 @@ describe("mapgrad run", function()
     for _, wrong in ipairs { "0/4", "5/4", "1", "a/b" } do assert.equal(2, run("x", "--shard", wrong).code) end
   end)
 
+  for _, case in ipairs {
+    { "--threads", "0", "threads: expected" }, { "--threads", "257", "threads: expected at most 256" },
+    { "--save-every", "x", "--save-every expects a number" }, { "--save-every", "-1", "--save-every expects a number" },
+    { "--time-limit", "3x", "--time-limit expects" },
+    { "--budget", "solver_calls=nan", "--budget expects" }, { "--jobs", "0.5", "--jobs expects a whole number" },
+  } do
+    it(("refuses %s %s by name"):format(case[1], case[2]), function()
+      local result = run("x", case[1], case[2])
+      assert.equal(2, result.code)
+      assert.is_truthy(result.err:find(case[3], 1, true), result.err)
+    end)
+  end
+
   describe("afterwards", function()
     local function name_of(variant, seed)
       for name in pairs(numbers "pair") do
         if name:find(("^%s%%-s%d%%-"):format(variant, seed)) then return ("%s/pair/%s"):format(root, name) end
       end
     end
+
+    it("list keeps columns below each other, whatever the texts", function()
+      assert.equal(0, run("texts", "--variants", "one", "--seeds", "1", "--set", "label=\"\27[31m\n\",éé,ab").code)
+      local lines = {}
+      for line in command.mapgrad({ "list", root .. "/texts" }).out:gmatch "[^\n]+" do lines[#lines + 1] = line end
+      assert.equal(4, #lines)
+      for i = 2, 4 do
+        assert.is_nil(lines[i]:find "%c")
+        assert.equal(lines[1]:find "last", (lines[i]:gsub("é", "e"):find "loss="))
+      end
+    end)
 
     it("list shows a line a run", function()
       local result = command.mapgrad { "list", root .. "/pair" }
@@ -378,6 +473,14 @@ describe("mapgrad run", function()
     end)
 
     it("show shows one", function()
+      assert.matches("expected the folder of a run", command.mapgrad({ "show", root .. "/single" }).err)
+      assert.equal(66, command.mapgrad({ "work", root .. "/single" }).code)
+      for _, name in ipairs { "repeat", "work" } do
+        local refused = command.mapgrad { name, name_of("two", 3), "--threads", "0" }
+        assert.equal(2, refused.code)
+        assert.matches("%-%-threads expects a whole number from 1 to 256", refused.err)
+      end
+      assert.equal(0, command.mapgrad({ "compare", root .. "/single", "--target", "-1" }).code)
       local result = command.mapgrad { "show", name_of("two", 3) }
       assert.equal(0, result.code, result.err)
       for _, text in ipairs { "A training, two, seed 3", "step.rate", "finished", "records: 3" } do
@@ -402,11 +505,30 @@ describe("mapgrad run", function()
       local result = command.mapgrad { "repeat", "-q", folder }
       assert.equal(0, result.code, result.err)
       assert.matches("the same: %d+ bytes", result.err)
+      assert.matches("is there already", command.mapgrad({ "repeat", "-q", folder, "--out", root .. "/single" }).err)
       command.write(folder .. "/metrics.jsonl", (data.file_read(folder .. "/metrics.jsonl"):gsub('"epoch": 2',
         '"epoch": 7')))
       result = command.mapgrad { "repeat", "-q", folder }
       assert.equal(1, result.code)
       assert.matches("differs from line 2", result.err)
+    end)
+
+    it("gc leaves what waits while another run is at work", function()
+      assert.equal(75, run("waits", "--time-limit", "0.000001", "--jobs", "2").code)
+      local runs = assert(store.runs(root .. "/waits"))
+      assert.equal(6, #runs)
+      assert.is_true(store.claim(runs[1].folder))
+      assert.matches("0 of 6 runs", command.mapgrad({ "gc", root .. "/waits" }).err)
+      store.release(runs[1].folder)
+      assert.matches("6 of 6 runs", command.mapgrad({ "gc", root .. "/waits" }).err)
+    end)
+
+    it("calls a run failed whose folder was removed, and goes on", function()
+      local result = command.lua(([[
+        local counts = require("mapgrad.experiment.pool").run({ %q }, { jobs = 1, threads = 1, quiet = true })
+        print(counts.failed)]]):format(root .. "/removed"))
+      assert.equal("1\n", result.out, result.err)
+      assert.matches("was its folder removed", result.err)
     end)
 
     it("gc removes failed runs when told to", function()

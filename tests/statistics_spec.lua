@@ -232,6 +232,12 @@ describe("unpaired tests", function()
   end
 
   it("of samples without spread say whether the means are equal", function()
+    for _, unit in ipairs { 2 ^ -400, 2 ^ 400 } do -- numbers whose fourth powers are no doubles
+      local scaled, plain = statistics.welch({ unit, 2 * unit, 4 * unit }, { 3 * unit, 5 * unit }),
+        statistics.welch({ 1, 2, 4 }, { 3, 5 })
+      assert.equal(plain.p, scaled.p)
+      assert.equal(plain.freedom, scaled.freedom)
+    end
     assert.equal(1, statistics.welch({ 2, 2 }, { 2, 2, 2 }).p)
     assert.equal(0, statistics.welch({ 2, 2 }, { 3, 3, 3 }).p)
     assert.equal(0, statistics.cohen_d({ 2, 2 }, { 2, 2, 2 }))

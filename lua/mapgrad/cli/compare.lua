@@ -1,6 +1,7 @@
 --- `mapgrad compare`: groups of runs beside each other, with intervals and tests.
 -- @module mapgrad.cli.compare
 local show_runs = require "mapgrad.cli.show_runs"
+local values = require "mapgrad.cli.values"
 
 local compare = {
   name = "compare", summary = "compare groups of runs: means, intervals, tests",
@@ -33,12 +34,6 @@ local function share(text)
   return nil, ("--level expects a number between 0 and 1, got '%s'"):format(text)
 end
 
-local function count(text)
-  local value = tonumber(text)
-  if value and value >= 1 and value == math.floor(value) and value <= 1e7 then return value end
-  return nil, ("--resamples expects an integer from 1 to 10000000, got '%s'"):format(text)
-end
-
 function compare.declare(parser)
   parser:argument("store", "folders of runs (the newest below build/results)"):args "*"
   parser:option("--metric", "what to compare (as the experiment declares)"):argname "<name>"
@@ -50,10 +45,11 @@ function compare.declare(parser)
   parser:option("--problem", "pool scores over the values of this option"):argname "<name>"
   parser:option("--target", "also: seconds and solver calls to reach it"):argname "<value>":convert(number "--target")
   parser:option("--axis", "seconds or solves, one of these"):choices { "seconds", "solves" }:argname "<what>"
-  parser:option("--sort", "a column, -column for descending order"):argname "<column>"
+  parser:option("--sort", "a column; --sort=-column for descending order"):argname "<column>"
   parser:option("--interval", "t, percentile or bca"):choices { "t", "percentile", "bca" }:argname "<kind>"
   parser:option("--level", "coverage of intervals (0.95)"):argname "<share>":convert(share)
-  parser:option("--resamples", "of bootstraps (2000; pooled 50000)"):argname "<n>":convert(count)
+  parser:option("--resamples", "of bootstraps (2000; pooled 50000)"):argname "<n>"
+    :convert(values.whole("--resamples", 1, 1e7))
   parser:flag("--unfinished", "count failed, cut and running runs too")
   parser:flag("--unpaired", "never pair runs by seed")
   parser:mutex(parser:flag("--json", "one JSON document"), parser:flag("--csv", "one line a group, 17 digits"),

@@ -3,7 +3,7 @@
 local show_runs = require "mapgrad.cli.show_runs"
 
 local gc = {
-  name = "gc", summary = "remove failed and cut runs, and those of older code",
+  name = "gc", summary = "remove failed and cut runs, or those of older code",
   examples = {
     { "mapgrad gc build/results/five", "show what would be removed" },
     { "mapgrad gc build/results/five --yes", "remove it" },
@@ -28,10 +28,11 @@ local function newest(runs)
   return best
 end
 
--- Why a run is to go; nil if it stays.
-local function reason_of(run, last, older)
-  if run.state == "failed" or run.state == "new" then return run.state end
-  if run.state == "cut" and not require("lfs").attributes(run.folder .. "/checkpoint.safetensors") then
+-- Why a run is to go; nil if it stays. While runs are at work those that wait may be in the same plan.
+local function reason_of(run, last, older, is_busy)
+  if run.state == "failed" then return run.state end
+  if run.state == "new" and not is_busy then return run.state end
+  if run.state == "cut" and not is_busy and not require("lfs").attributes(run.folder .. "/checkpoint.safetensors") then
     return "cut, without a checkpoint"
   end
   local is_older = run.meta.code ~= last.meta.code or run.meta.mapgrad ~= last.meta.mapgrad
@@ -44,7 +45,8 @@ function gc.run(arguments, _, cli)
   if store.is_run(root) then return show_runs.complain(root .. ": is a run; expected a folder of runs", codes) end
   local runs, message = store.runs(root)
   if not runs then return show_runs.complain(message, codes) end
-  local last, count = newest(runs), 0
+  local last, count, is_busy = newest(runs), 0, false
+  for _, run in ipairs(runs) do is_busy = is_busy or run.state == "running" end
   local verb = arguments.yes and "removed" or "would be removed"
   local function take(path, why, remove)
     if arguments.yes then
@@ -55,7 +57,7 @@ function gc.run(arguments, _, cli)
     print(("%s: %s (%s)"):format(path, verb, why))
   end
   for _, run in ipairs(runs) do
-    local why, problem = reason_of(run, last, arguments.older), nil
+    local why, problem = reason_of(run, last, arguments.older, is_busy), nil
     local checkpoint = run.folder .. "/checkpoint.safetensors"
     if why then
       problem = take(run.folder, why, store.remove)

@@ -155,11 +155,13 @@ local function entry_of(words, by_name)
   end
 end
 
--- Options of another program as one word: argparse takes a value that starts with a dash behind = only.
+-- Options of another program, and negative numbers, as one word with their flag: argparse takes a value that starts
+-- with a dash behind = only.
 local function joined(words)
   local list, i = {}, 1
   while i <= #words do
-    local takes = words[i] == "--slurm-options" and words[i + 1]
+    local is_number = words[i]:find "^%-%-[%w-]+$" and (words[i + 1] or ""):find "^%-[%d.]"
+    local takes = (words[i] == "--slurm-options" or is_number) and words[i + 1]
     list[#list + 1] = takes and words[i] .. "=" .. takes or words[i]
     i = i + (takes and 2 or 1)
   end

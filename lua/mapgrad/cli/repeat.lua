@@ -34,6 +34,7 @@ local function do_it(run, root, arguments)
   local store, source = require "mapgrad.experiment.store", require "mapgrad.experiment.source"
   local folder, message = store.create(root, run.config, assert(source.read(run.folder .. "/experiment.lua")))
   if not folder then return nil, message end
+  if store.state(folder) == "finished" then return nil, folder .. ": is there already; --out names another folder" end
   local state, caught = require("mapgrad.experiment.work").run(folder, {
     command = "mapgrad repeat " .. run.folder, quiet = arguments.quiet, tee = true,
   })

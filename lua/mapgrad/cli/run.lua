@@ -140,6 +140,13 @@ local function run_here(subject, folder, path, o, codes)
   return one.code_of(state, caught, codes)
 end
 
+local function print_counts(counts, open, elsewhere, before)
+  print(("%d finished, %d failed%s%s%s"):format(counts.finished, counts.failed,
+    open > 0 and (", %d to go on with"):format(open) or "",
+    elsewhere > 0 and (", %d with another process"):format(elsewhere) or "",
+    before > 0 and (", %d finished before"):format(before) or ""))
+end
+
 -- Many runs, each in a process of its own.
 local function run_many(folders, left, o, codes)
   local words = {}
@@ -156,10 +163,8 @@ local function run_many(folders, left, o, codes)
     complain(message)
     return codes.failed
   end
-  local open = #folders - counts.finished - counts.failed
-  print(("%d finished, %d failed%s%s"):format(counts.finished, counts.failed,
-    open > 0 and (", %d to go on with"):format(open) or "",
-    left.finished > 0 and (", %d finished before"):format(left.finished) or ""))
+  local open, elsewhere = #folders + left.running - counts.finished - counts.failed, counts.running + left.running
+  print_counts(counts, open - elsewhere, elsewhere, left.finished)
   if counts.is_interrupted then return codes.interrupted end
   if counts.failed > 0 then return codes.failed end
   return open > 0 and codes.again or codes.ok
@@ -194,7 +199,7 @@ local function perform(subject, path, source, configs, arguments, o, codes)
     replay(folder)
     return codes.ok
   elseif #folders == 0 then
-    print(("0 finished, 0 failed, %d finished before"):format(left.finished))
+    print_counts({ finished = 0, failed = 0 }, 0, left.running, left.finished)
     return left.failed > 0 and codes.failed or left.running > 0 and codes.again or codes.ok
   end
   say(o.quiet, ("%s: %d runs, %d at a time with %d thread%s each, results in %s\n"):format(subject.title, #folders,
@@ -253,6 +258,7 @@ local function smoke(subject, path, source, configs, o, codes)
       command = o.command, tee = true })
     if caught then one.explain(caught, path) end
     code = math.max(code, one.code_of(state, caught, codes))
+    if state == "cut" then break end -- Ctrl-C, or a signal to end
   end
   store.remove(root)
   return code

@@ -17,8 +17,8 @@ function show.declare(parser)
   parser:flag("--json", "one JSON document")
 end
 
-local META = { "state", "message", "command", "started", "ended", "seconds", "solves", "starts", "threads", "real",
-  "mapgrad", "interpreter", "build", "host", "processor", "cores", "code" }
+local META = { "state", "message", "place", "command", "started", "ended", "seconds", "solves", "starts", "threads",
+  "real", "mapgrad", "interpreter", "build", "host", "processor", "cores", "code" }
 
 local function pairs_of(t, names)
   local rows = {}

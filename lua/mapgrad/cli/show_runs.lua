@@ -1,6 +1,8 @@
 --- What the commands about finished runs share: finding runs, printing columns, values as texts.
 -- What the C module is needed for is loaded when it is used, so that --help is quick.
 -- @module mapgrad.cli.show_runs
+local words = require "mapgrad.experiment.words"
+
 local function json() return require "mapgrad.data.json" end
 
 local show_runs = {}
@@ -56,7 +58,7 @@ end
 --- A value as people read it.
 function show_runs.text(value)
   if value == nil or value == json().null then return "-" end
-  if type(value) ~= "number" then return tostring(value) end
+  if type(value) ~= "number" then return words.clean(tostring(value)) end
   if value ~= value then return "nan" end
   if value == math.floor(value) and math.abs(value) < 1e15 then return ("%.0f"):format(value) end
   return ("%.5g"):format(value)
@@ -68,15 +70,15 @@ function show_runs.columns(rows)
   local widths, numeric, lines = {}, {}, {}
   for r, row in ipairs(rows) do
     for c, text in ipairs(row) do
-      widths[c] = math.max(widths[c] or 0, #text)
+      widths[c] = math.max(widths[c] or 0, words.width(text))
       if r > 1 and text ~= "-" then numeric[c] = (numeric[c] ~= false) and tonumber(text) ~= nil end
     end
   end
   for r, row in ipairs(rows) do
     local parts = {}
     for c, text in ipairs(row) do
-      parts[c] = (" "):rep(numeric[c] and widths[c] - #text or 0) .. text
-        .. (" "):rep(not numeric[c] and widths[c] - #text or 0)
+      local space = (" "):rep(widths[c] - words.width(text))
+      parts[c] = numeric[c] and space .. text or text .. space
     end
     lines[r] = table.concat(parts, "  "):gsub("%s+$", "")
   end

@@ -48,7 +48,7 @@ end
 function values.budget(text)
   local name, value = text:match("^([^=]+)=(.*)$")
   value = tonumber(value)
-  if name ~= "solver_calls" or not value or value < 1 or value == math.huge then
+  if name ~= "solver_calls" or not value or not (value >= 1 and value < math.huge) then
     return nil, ("--budget expects solver_calls=N, got '%s'"):format(text)
   end
   return { solver_calls = value }

@@ -76,6 +76,7 @@ function work.run(arguments, _, cli)
   })
   if arguments.parent and state ~= "running" then os.remove(folder .. "/progress") end
   if state == "running" then
+    if arguments.parent then return codes.again end -- what is written here goes to the log of that run
     io.stderr:write(("%s: another process is at this run\n"):format(folder))
   elseif caught then
     work.explain(caught, folder .. "/experiment.lua")

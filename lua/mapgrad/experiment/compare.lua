@@ -19,7 +19,7 @@ local compare = {
 }
 
 --- Seeds below which nothing is called significant.
-compare.FEW = 5
+compare.FEW = compare_groups.FEW
 
 local nan = 0 / 0
 
@@ -313,7 +313,11 @@ local function prepare(runs, o)
   if not ok then return nil, name_message end
   if o.axis and not o.target then return nil, ("axis: %s to what? --target gives the value"):format(o.axis) end
   local groups, columns, names = compare_groups.of(kept, o)
-  compare_groups.measure(groups, o, compare_groups.pair_names(kept, names), left_out)
+  local counted = compare_groups.measure(groups, o, compare_groups.pair_names(kept, names), left_out)
+  if counted == 0 then
+    return nil, ("none of %s has a finite number as its %s (--at %s)"):format(words.plural(#kept, "run"), o.metric,
+      o.at)
+  end
   return { groups = groups, columns = columns, names = names, runs = kept, left_out = left_out, notes = notes }
 end
 

@@ -1,5 +1,6 @@
 --- The columns of compare's tables: titles, alignment, cells as texts.
 -- @module mapgrad.experiment.compare_columns
+local compare_rows = require "mapgrad.experiment.compare_rows"
 
 --- A column is {title, cells = texts, left = whether they start at the left}.
 local columns = {}
@@ -7,7 +8,7 @@ local columns = {}
 -- ------------------------------------------------------------------ numbers
 
 --- Whether it is a number, and finite.
-function columns.is_finite(v) return v and v == v and v ~= math.huge and v ~= -math.huge end
+columns.is_finite = compare_rows.is_finite
 
 -- A format of a number; what lies halfway is rounded away from 0 (C and LuaJIT differ there, as in %.3f of 0.0625).
 local function rounded(form, v) return form:format(v + v * 2 ^ -52) end

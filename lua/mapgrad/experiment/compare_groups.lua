@@ -3,10 +3,33 @@
 local compare_rows = require "mapgrad.experiment.compare_rows"
 local where = require "mapgrad.experiment.where"
 
-local compare_groups = {}
+local compare_groups = {
+  --- Seeds below which nothing is called significant.
+  FEW = 5,
+}
 
 -- Options of a run that change no result, or that groups are not made of.
 local apart = { seed = true, threads = true, out = true, quiet = true }
+
+-- Whether runs of one title come from several versions of the code.
+local function is_code_mixed(runs)
+  local code_of = {}
+  for _, run in ipairs(runs) do
+    local title, code = where.text(run.title), run.meta and run.meta.code
+    if code and code_of[title] and code_of[title] ~= code then return true end
+    code_of[title] = code_of[title] or code
+  end
+  return false
+end
+
+-- Whether a name of where.names is not an option but one of the names beside them that make no groups by themselves.
+local function is_beside(runs, name)
+  if name ~= "state" and name ~= "title" and name ~= "code" then return false end
+  for _, run in ipairs(runs) do
+    if run.options and run.options[name] ~= nil then return false end
+  end
+  return true
+end
 
 -- Names that tell groups apart: everything but the seed, or those of --by.
 local function key_names(runs, by, problem)
@@ -16,7 +39,7 @@ local function key_names(runs, by, problem)
     return names
   end
   for _, name in ipairs(where.names(runs)) do
-    local skipped = apart[name] or name == "state" or name == "title" or name == "variant" or name == problem
+    local skipped = apart[name] or name == "variant" or name == problem or is_beside(runs, name)
     if not skipped then names[#names + 1] = name end
   end
   for _, run in ipairs(runs) do
@@ -25,6 +48,7 @@ local function key_names(runs, by, problem)
       break
     end
   end
+  if is_code_mixed(runs) then names[#names + 1] = "code" end
   for _, run in ipairs(runs) do titles[where.text(run.title)] = true end
   if next(titles) and next(titles, (next(titles))) then table.insert(names, 1, "title") end
   return names
@@ -112,7 +136,7 @@ function compare_groups.pair_names(runs, names)
   local used, list = {}, { "seed" }
   for _, name in ipairs(names) do used[name] = true end
   for _, name in ipairs(where.names(runs)) do
-    if not used[name] and not apart[name] and name ~= "state" then list[#list + 1] = name end
+    if not used[name] and not apart[name] and name ~= "state" and name ~= "code" then list[#list + 1] = name end
   end
   return list
 end
@@ -132,8 +156,9 @@ function compare_groups.finished(runs, with_all)
 end
 
 --- Fills values, seeds, keys of each group.
+-- @treturn number how many runs have a value
 function compare_groups.measure(groups, o, names, left_out)
-  local at = compare_rows.parse_at(o.at)
+  local at, counted = compare_rows.parse_at(o.at), 0
   for _, group in ipairs(groups) do
     group.values, group.seeds, group.keys, group.by_key, group.not_finite = {}, {}, {}, {}, 0
     group.seed_count = 0 -- different ones: over several problems each counts once
@@ -156,9 +181,11 @@ function compare_groups.measure(groups, o, names, left_out)
         group.repeated = group.repeated or group.by_key[key] ~= nil
         if not group.by_key[key] then group.keys[#group.keys + 1] = key end
         group.by_key[key] = value + 0.0
+        counted = counted + 1
       end
     end
   end
+  return counted
 end
 
 return compare_groups

@@ -1,11 +1,12 @@
 --- What a reader should know before believing a table of compare: in plain words, one sentence a fact.
 -- @module mapgrad.experiment.compare_notes
+local compare_groups = require "mapgrad.experiment.compare_groups"
 local where = require "mapgrad.experiment.where"
 local words = require "mapgrad.experiment.words"
 
 local listing, plural = words.listing, words.plural
 
-local FEW = 5 -- seeds below which nothing is called significant
+local FEW = compare_groups.FEW
 
 -- States of runs that are left out unless asked for.
 local unfinished = { "failed", "cut", "running", "new" }
@@ -39,8 +40,9 @@ end
 local function note_numbers(result, add)
   for _, group in ipairs(result.groups) do
     if group.not_finite > 0 then
-      add(("%s: %s of %d with a %s that is not a finite number, left out; its mean is of the others and so too good")
-        :format(group.name, plural(group.not_finite, "run"), group.not_finite + group.n, result.metric))
+      add(("%s: %s of %d with a %s that is not a finite number, left out%s"):format(group.name,
+        plural(group.not_finite, "run"), group.not_finite + group.n, result.metric,
+        group.n > 0 and "; its mean is of the others and so too good" or ""))
     end
     if group.repeated then
       add(("%s: a seed is there more than once, so its runs are not paired"):format(group.name))
@@ -107,19 +109,23 @@ local function note_intervals(result, add)
 end
 
 local origins = {
-  { "code", "versions of the experiment's code; mapgrad gc removes those of older code" },
+  { "code", "versions of the experiment's code: --where code=... keeps those of one, mapgrad gc --older the newest" },
   { "mapgrad", "versions of mapgrad" },
 }
 
--- Values of a field of meta that differ.
+-- Values of a field of meta that differ among runs of one title: experiments of their own have code of their own.
 local function note_origin(runs, add)
   for _, row in ipairs(origins) do
-    local seen, count = {}, 0
+    local seen, counts, most = {}, {}, 0
     for _, run in ipairs(runs) do
-      local value = run.meta and run.meta[row[1]]
-      if value ~= nil and not seen[value] then seen[value], count = true, count + 1 end
+      local title, value = where.text(run.title), run.meta and run.meta[row[1]]
+      local key = value ~= nil and title .. "\0" .. value
+      if key and not seen[key] then
+        seen[key], counts[title] = true, (counts[title] or 0) + 1
+        most = math.max(most, counts[title])
+      end
     end
-    if count > 1 then add(("the runs come from %d %s"):format(count, row[2])) end
+    if most > 1 then add(("the runs come from %d %s"):format(most, row[2])) end
   end
 end
 

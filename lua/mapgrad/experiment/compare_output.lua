@@ -2,8 +2,11 @@
 -- @module mapgrad.experiment.compare_output
 local columns_of = require "mapgrad.experiment.compare_columns"
 local json = require "mapgrad.data.json"
+local words = require "mapgrad.experiment.words"
 
 local output = {}
+
+local clean, width_of = words.clean, words.width
 
 local WIDTH = 80
 local LABELS = 34 -- columns of text that names of groups may take
@@ -12,15 +15,6 @@ local interval_names = { t = "t", percentile = "percentile bootstrap", bca = "BC
 local test_names = { sign_flip = "sign-flip test of pairs", welch = "Welch's test" }
 
 -- ------------------------------------------------------------------ text
-
--- How wide a text is: characters of UTF-8, not bytes.
-local function width_of(text)
-  local _, count = text:gsub("[^\128-\191]", "")
-  return count
-end
-
--- No control characters: they would move the cursor.
-local function clean(text) return (text:gsub("%c", "?")) end
 
 -- A list of words on lines of at most WIDTH, later lines indented.
 local function wrap(text, indent)

@@ -75,15 +75,15 @@ end
 function compare_rows.metric(runs, metric, sense)
   local own, own_sense = declared(runs)
   local notes = {}
-  if metric then
+  if metric or own then
     local fields, found = all_fields(runs), false
+    metric = metric or own
     for _, name in ipairs(fields) do found = found or name == metric end
     if not found then
       if #fields == 0 then return nil, ("metric: no run has recorded '%s', or anything else"):format(metric) end
-      return nil, ("metric: no run has recorded '%s'%s"):format(metric, check.hint(metric, fields))
+      return nil, ("metric: no run has recorded '%s'%s%s"):format(metric,
+        metric == own and ", which the experiment declares" or "", check.hint(metric, fields))
     end
-  elseif own then
-    metric = own
   else
     local names = {}
     for _, name in ipairs(common_fields(runs)) do

@@ -42,11 +42,14 @@ local forms = {
 local form_names = { "real", "positive", "not_negative", "count", "whole", "flag", "text" }
 local form_of_type = { number = "real", boolean = "flag", string = "text" }
 
--- Every experiment has these; a file may declare them itself to change the default.
+-- Every experiment has these; a file may declare them itself to change the default, not the form.
 local standard = {
   { name = "seed", form = "whole", default = 1, help = "seed of all random numbers" },
   { name = "threads", form = "count", help = "all processors unless given; changes no result" },
 }
+
+local form_of_standard = {}
+for _, option in ipairs(standard) do form_of_standard[option.name] = option.form end
 
 -- What the runner adds to the options: folder of the run, whether to be quiet, name of the variant.
 local reserved = { out = true, quiet = true, variant = true }
@@ -73,7 +76,7 @@ local function declare(given)
   end
   local sample = option.default
   if sample == nil and option.choices then sample = option.choices[1] end
-  local form = forms[option.form or form_of_type[type(sample)]]
+  local form = forms[form_of_standard[option.name] or option.form or form_of_type[type(sample)]]
   if not form then check.fail("MG-OPTION", "%s needs a default or a form", label) end
   option.read = form.read
   option.rule = option.choices and check.choice(option.choices) or form.rule

@@ -27,12 +27,14 @@ end
 
 local function chosen(subject, names)
   if not names then return subject.variants and subject:variant_names() or { false } end
-  local known = subject:variant_names()
+  local known, seen = subject:variant_names(), {}
   for _, name in ipairs(names) do
     if not subject:variant(name) then
       return nil, #known == 0 and "--variants: this file has no variants"
         or ("unknown variant '%s'%s"):format(name, check.hint(name, known))
     end
+    if seen[name] then return nil, ("--variants: %s is given twice"):format(name) end
+    seen[name] = true
   end
   return names
 end

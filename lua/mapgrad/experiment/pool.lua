@@ -91,9 +91,16 @@ local function loop(folders, o, running, done, bar)
     while next_at <= #folders and #running < o.jobs do
       local folder = folders[next_at]
       next_at = next_at + 1
-      local process, message = start(folder, o)
-      if not process then return nil, message end
-      running[#running + 1] = { folder = folder, process = process }
+      local state = store.state(folder)
+      if state ~= "new" and state ~= "cut" then -- another runner was quicker; the log is not ours to write
+        done(folder, state)
+      elseif not store.is_run(folder) then -- removed since it was planned
+        done(folder, "failed")
+      else
+        local process, message = start(folder, o)
+        if not process then return nil, message end
+        running[#running + 1] = { folder = folder, process = process }
+      end
     end
     core.pause(PAUSE)
     look(running, done, asked or core.stop_asked())
@@ -131,9 +138,12 @@ function pool.run(folders, o)
   local function done(folder, state)
     counts[state] = (counts[state] or 0) + 1
     bar:tick(1)
-    if state == "failed" and not o.quiet then
+    if state == "failed" then
+      local meta = store.meta(folder)
       progress.break_line()
-      io.stderr:write(("failed: %s: %s\n"):format(folder, tostring(store.meta(folder).message)))
+      io.stderr:write(("failed: %s: %s%s\n"):format(folder,
+        meta.message or "there is no meta.json: was its folder removed?",
+        meta.place and "\n  at " .. meta.place or ""))
     end
   end
   local ok, result, message = failure.catch(loop, folders, o, running, done, bar)

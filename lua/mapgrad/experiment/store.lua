@@ -46,12 +46,12 @@ end
 
 -- ------------------------------------------------------------------ claims: one process a run
 
--- {host, process} of a claim; nil if there is none.
+-- {host, process, text} of a claim; nil if there is none.
 local function claimant(folder)
   local text = read_text(folder .. "/claim")
   if not text then return nil end
   local host, process = text:match("^(%S*) (%d+)")
-  return { host = host, process = tonumber(process) }
+  return { host = host, process = tonumber(process), text = text }
 end
 
 -- Whether the process of a claim is at work: on this machine if it exists, elsewhere by its signs of life.
@@ -60,6 +60,15 @@ local function is_alive(folder, claim)
   if claim.host == host and claim.process then return core.process_exists(claim.process) end
   local age = os.time() - (require("lfs").attributes(folder .. "/claim", "modification") or 0)
   return age < STALE
+end
+
+-- Removes a dead claim. Of those that see it one moves it away; whoever moves the claim of that one instead puts it
+-- back.
+local function remove_dead(path, claim)
+  local process, host = core.process_self()
+  local aside = ("%s.%s.%d"):format(path, host, process)
+  os.rename(path, aside)
+  if read_text(aside) == claim.text then os.remove(aside) else os.rename(aside, path) end
 end
 
 --- Takes a run for this process.
@@ -73,9 +82,7 @@ function store.claim(folder)
     if made then return true end
     local claim = claimant(folder)
     if claim and is_alive(folder, claim) then return false end
-    -- of those that see a dead claim one moves it away
-    os.rename(path, ("%s.%s.%d"):format(path, host, process))
-    os.remove(("%s.%s.%d"):format(path, host, process))
+    if claim then remove_dead(path, claim) end
   end
   return false
 end

@@ -14,10 +14,12 @@ local settings = {
   smoke = function(config) return config.smoke end,
 }
 
---- The value of an option of a run; or of variant, seed, title, state, budget (solver calls), limit, real, smoke.
+--- The value of an option of a run; or of variant, seed, title, state, code (eight digits), budget (solver calls),
+-- limit, real, smoke.
 function where.field(run, name)
   if run.options and run.options[name] ~= nil then return run.options[name] end
   if plain[name] then return run[name] end
+  if name == "code" then return run.meta and run.meta.code and run.meta.code:sub(1, 8) end
   if settings[name] and run.config then return settings[name](run.config) end
   return nil
 end
@@ -38,7 +40,7 @@ function where.names(runs)
       if where.field(run, name) ~= nil then add(name) end
     end
   end
-  add "seed"; add "title"; add "state"
+  add "seed"; add "title"; add "state"; add "code"
   table.sort(names)
   return names
 end

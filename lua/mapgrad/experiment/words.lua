@@ -16,4 +16,13 @@ function words.listing(names, most, last_comma)
   return ("%s%s %s"):format(table.concat(shown, ", "), last_comma or " and", last)
 end
 
+--- How wide a text is: characters of UTF-8, not bytes.
+function words.width(text)
+  local _, count = text:gsub("[^\128-\191]", "")
+  return count
+end
+
+--- A text without control characters: they would move the cursor.
+function words.clean(text) return (text:gsub("%c", "?")) end
+
 return words

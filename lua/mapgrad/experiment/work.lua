@@ -134,14 +134,15 @@ local function perform(folder, config, subject, o)
   if ok and not closed then ok, caught = false, failure.new(reason) end
   meta.state, meta.ended = state_after(ok, caught), now()
   meta.seconds, meta.solves, meta.solver_seconds = rec:seconds(), rec:solves(), used.seconds
-  meta.message = not ok and caught.message or nil
+  if not ok then meta.message = caught.message end
+  if meta.state == "failed" then meta.place = caught.place or config.file end
   if meta.state == "finished" then os.remove(folder .. "/checkpoint.safetensors") end
   ok, message = store.write_meta(folder, meta)
   if not ok then return nil, failure.new(message) end
   return meta.state, caught
 end
 
---- Does the run of a folder, unless another process is at it.
+--- Does the run of a folder, unless another process is at it or it is finished.
 -- @param folder       of a run, with config.json and experiment.lua
 -- @param o.subject    its experiment, if it is loaded already
 -- @param o.command    text, for meta.json
@@ -167,6 +168,10 @@ function work.run(folder, o)
   local mine, problem = store.claim(folder)
   if mine == nil then return nil, failure.new(problem) end
   if not mine then return "running" end
+  if store.meta(folder).state == "finished" then -- by another process, since it was planned
+    store.release(folder)
+    return "finished"
+  end
   local state, caught = perform(folder, config, subject, o)
   store.release(folder)
   return state, caught

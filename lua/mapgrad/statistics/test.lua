@@ -216,7 +216,8 @@ function test.welch(x, y, level)
     return { p = difference == 0 and 1 or 0, t = t, freedom = n + m - 2, low = difference, high = difference }
   end
   local t = difference / math.sqrt(s + r)
-  local freedom = (s + r) * (s + r) / (s * s / (n - 1) + r * r / (m - 1))
+  local share = s / (s + r) -- as a share: squares of s and r may overflow
+  local freedom = 1 / (share * share / (n - 1) + (1 - share) * (1 - share) / (m - 1))
   local half = special.t_quantile(0.5 + level / 2, freedom) * math.sqrt(s + r)
   return { p = special.t_two_sided(t, freedom), t = t, freedom = freedom, low = difference - half,
     high = difference + half }

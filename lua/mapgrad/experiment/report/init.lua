@@ -11,10 +11,11 @@ local html = require "mapgrad.experiment.report.html"
 local page = require "mapgrad.experiment.report.page"
 local tables = require "mapgrad.experiment.report.table"
 local where = require "mapgrad.experiment.where"
+local words = require "mapgrad.experiment.words"
 
 local report = {}
 
-local element, escape = html.element, html.escape
+local element, escape, plural = html.element, html.escape, words.plural
 
 local DRAWN = 7       -- groups in figures: as many as there are colours
 local MOST_NOTES = 20 -- lines below the table
@@ -88,10 +89,6 @@ local function facts_of(runs)
   if first then facts[#facts + 1] = { "first run began", first } end
   if last then facts[#facts + 1] = { "last run ended", last } end
   return facts
-end
-
-local function plural(count, word)
-  return ("%d %s%s"):format(count, word, count == 1 and "" or "s")
 end
 
 local function has_solves(runs)
