@@ -2,7 +2,7 @@
 -- tests/golden/compare were read by eye, their numbers are tested against statistics (which has SciPy's) here.
 local command = dofile "tests/command.lua"
 local compare = require "mapgrad.experiment.compare"
-local output = require "mapgrad.experiment.compare_output"
+local output = require "mapgrad.experiment.compare.output"
 local json = require "dkjson"
 local mg = require "mapgrad"
 local statistics = mg.statistics

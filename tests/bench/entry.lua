@@ -496,7 +496,7 @@ end
 -- n runs of 20 options in `variant` groups: the table and its text; no peer. Batch is the number of runs.
 function run.compare()
   variant = variant or "2"
-  local compare, output = require "mapgrad.experiment.compare", require "mapgrad.experiment.compare_output"
+  local compare, output = require "mapgrad.experiment.compare", require "mapgrad.experiment.compare.output"
   local groups, runs = tonumber(variant), {}
   for i = 1, n do
     local g, options = (i - 1) % groups, {}

@@ -70,7 +70,7 @@ function compare.run(arguments, _, cli)
   for _, name in ipairs(FORMATS) do
     if arguments[name] then format = name end
   end
-  print(require("mapgrad.experiment.compare_output")[format](result))
+  print(require("mapgrad.experiment.compare.output")[format](result))
   if format == "csv" then
     for _, note in ipairs(result.notes) do io.stderr:write("note: ", note, "\n") end
   end

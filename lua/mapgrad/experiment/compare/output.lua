@@ -1,6 +1,6 @@
 --- What compare.runs found, as text of 80 columns, JSON, CSV, Markdown and LaTeX.
--- @module mapgrad.experiment.compare_output
-local columns_of = require "mapgrad.experiment.compare_columns"
+-- @module mapgrad.experiment.compare.output
+local columns_of = require "mapgrad.experiment.compare.columns"
 local json = require "mapgrad.data.json"
 local words = require "mapgrad.experiment.words"
 

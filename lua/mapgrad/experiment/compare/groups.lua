@@ -1,6 +1,6 @@
 --- Groups of runs that are the same but for the seed, with the number that each run counts with.
--- @module mapgrad.experiment.compare_groups
-local compare_rows = require "mapgrad.experiment.compare_rows"
+-- @module mapgrad.experiment.compare.groups
+local compare_rows = require "mapgrad.experiment.compare.rows"
 local where = require "mapgrad.experiment.where"
 
 local compare_groups = {

@@ -1,6 +1,6 @@
 --- The columns of compare's tables: titles, alignment, cells as texts.
--- @module mapgrad.experiment.compare_columns
-local compare_rows = require "mapgrad.experiment.compare_rows"
+-- @module mapgrad.experiment.compare.columns
+local compare_rows = require "mapgrad.experiment.compare.rows"
 
 --- A column is {title, cells = texts, left = whether they start at the left}.
 local columns = {}

@@ -1,5 +1,5 @@
 --- Which number a run counts with: metric, sense, row; and when it reaches a target.
--- @module mapgrad.experiment.compare_rows
+-- @module mapgrad.experiment.compare.rows
 local check = require "mapgrad.check"
 
 local compare_rows = {}

@@ -4,9 +4,9 @@
 -- A run is a table as `store.runs` gives it; hand-made ones need options, seed and rows.
 -- @module mapgrad.experiment.compare
 local check = require "mapgrad.check"
-local compare_groups = require "mapgrad.experiment.compare_groups"
-local compare_notes = require "mapgrad.experiment.compare_notes"
-local compare_rows = require "mapgrad.experiment.compare_rows"
+local compare_groups = require "mapgrad.experiment.compare.groups"
+local compare_notes = require "mapgrad.experiment.compare.notes"
+local compare_rows = require "mapgrad.experiment.compare.rows"
 local statistics = require "mapgrad.statistics"
 local where = require "mapgrad.experiment.where"
 local words = require "mapgrad.experiment.words"

@@ -1,6 +1,6 @@
 --- What a reader should know before believing a table of compare: in plain words, one sentence a fact.
--- @module mapgrad.experiment.compare_notes
-local compare_groups = require "mapgrad.experiment.compare_groups"
+-- @module mapgrad.experiment.compare.notes
+local compare_groups = require "mapgrad.experiment.compare.groups"
 local where = require "mapgrad.experiment.where"
 local words = require "mapgrad.experiment.words"
 
