@@ -414,6 +414,14 @@ describe("mapgrad run", function()
     assert.is_nil(result.err:find("smoke: two", 1, true))
   end)
 
+  it("says when a method of the record is called with a dot", function()
+    local dot = command.write(root .. "/dot.lua", (EXPERIMENT:gsub("record:epochs", "record.epochs")))
+    local result = command.mapgrad { "run", dot, "-q", "--seeds", "1", "--variants", "one", "--out", root .. "/dot" }
+    assert.equal(1, result.code)
+    assert.matches("write record:epochs", result.err, 1, true)
+    assert.matches("dot.lua:%d+", result.err)
+  end)
+
   it("--dry-run shows the plan", function()
     local result = command.mapgrad { "run", file, "--dry-run", "--seeds", "4", "--out", root .. "/dry" }
     assert.equal(0, result.code)

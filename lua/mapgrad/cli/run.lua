@@ -19,7 +19,7 @@ function run.declare(parser)
   parser:argument("file", "a Lua file that returns mg.experiment { ... }"):args "?"
   parser:option("--set", "set an option; several values are a sweep"):argname "<name=value>":count "*"
     :convert(values.pair "--set")
-  parser:option("--seeds", "number of seeds (the file's)"):argname "<N>":convert(values.whole "--seeds")
+  parser:option("--seeds", "number of seeds (the file's)"):argname "<N>":convert(values.whole("--seeds", 1, 1e6))
   parser:option("--seed", "the first seed, same as --set seed=N"):argname "<N>"
   parser:option("--variants", "some of the file's variants"):argname "<x,y>":convert(values.list)
   parser:option("--jobs", "runs at a time"):argname "<N>":convert(values.whole "--jobs")

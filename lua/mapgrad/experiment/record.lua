@@ -42,6 +42,12 @@ local function line_of(row)
   return core.json_encode(fields, 0)
 end
 
+local function expect_record(self, name)
+  if getmetatable(self) ~= Record then
+    check.fail("MG-TYPE", "record.%s: called with a dot; write record:%s(...)", name, name)
+  end
+end
+
 -- ------------------------------------------------------------------ what the run has used
 
 --- Solver calls of the training so far, also before it was cut: those of layers and losses; evaluations do not count.
@@ -79,6 +85,7 @@ end
 --- The path of a file in the run's folder.
 -- @param name  such as "maps.png"
 function methods:file(name)
+  expect_record(self, "file")
   return self.folder .. "/" .. check.value("record:file", name, check.text())
 end
 
@@ -246,6 +253,7 @@ end
 --   (with a loader: from step to step). nil: a run that is cut starts anew. One loop of a run may have parts
 -- @return function () -> epoch, from 1
 function methods:epochs(count, parts)
+  expect_record(self, "epochs")
   check.value("record:epochs: count", count, check.whole())
   if parts ~= nil and (type(parts) ~= "table" or getmetatable(parts)) then
     check.fail("MG-TYPE", "record:epochs: expected a table of parts, got a %s", check.type_of(parts))
@@ -282,6 +290,7 @@ end
 -- @param value  loss of the step, or nil: shown, and part of record:mean()
 -- @return true when the budget is spent: leave the epoch
 function methods:step(value)
+  expect_record(self, "step")
   if value then
     self.sum, self.values = (self.sum or 0) + value, (self.values or 0) + 1
     self.value = self.value and 0.9 * self.value + 0.1 * value or value
