@@ -1,6 +1,8 @@
 /* Running other programs: the only file that starts processes. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
@@ -95,18 +97,24 @@ mg_status mg_process_start(const char *const *arguments, const char *output, int
   return MG_OK;
 }
 
+/* Whether a number is that of a process started here that has not been polled as ended. */
+static int is_own(int64_t process) {
+  siginfo_t info;
+  return process > 1 && process <= INT_MAX &&
+         waitid(P_PID, (id_t)process, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
 mg_status mg_process_poll(int64_t process, int *has_ended, int *code) {
   int state = 0;
-  pid_t ended = waitpid((pid_t)process, &state, WNOHANG);
-  if (ended < 0 && errno != EINTR)
-    return fail(MG_BAD_ARGUMENT, "process: %d is none that was started here, or has ended", (int)process);
-  *has_ended = ended == (pid_t)process;
+  if (!is_own(process))
+    return fail(MG_BAD_ARGUMENT, "process: %" PRId64 " is none that was started here, or has ended", process);
+  *has_ended = waitpid((pid_t)process, &state, WNOHANG) == (pid_t)process;
   *code = *has_ended ? code_of(state) : 0;
   return MG_OK;
 }
 
 void mg_process_signal(int64_t process, int signal) {
-  if (process > 1) kill((pid_t)-process, signal); /* its group */
+  if (is_own(process)) kill((pid_t)-process, signal); /* its group */
 }
 
 void mg_process_follow(void) {

@@ -1,5 +1,6 @@
 /* Other processes: programs that are started, files that processes agree by, requests to stop. */
 #include <errno.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -100,7 +101,8 @@ static int is_zombie(pid_t number) {
 
 /* process_exists(number) */
 static int process_exists(lua_State *L) {
-  pid_t number = (pid_t)check_integer(L, 1);
+  int64_t given = check_integer(L, 1);
+  pid_t number = given > 0 && given <= INT_MAX ? (pid_t)given : 0;
   int exists = number > 0 && (kill(number, 0) == 0 || errno == EPERM);
   lua_pushboolean(L, exists && !is_zombie(number));
   return 1;
@@ -109,6 +111,8 @@ static int process_exists(lua_State *L) {
 /* pause(seconds): returns early when a signal arrives */
 static int pause_for(lua_State *L) {
   double seconds = check_number(L, 1);
+  if (!(seconds >= 0 && seconds <= 60))
+    return raise_message(L, "MG-ARGUMENT", "pause: expected 0 to 60 seconds, got %g", seconds);
   struct timespec t = {(time_t)seconds, (long)(1e9 * (seconds - (double)(time_t)seconds))};
   nanosleep(&t, NULL);
   return 0;
