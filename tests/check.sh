@@ -2,10 +2,11 @@
 # check.sh: what needs no run: both compilers without a warning, luacheck, floors and header.
 set -u
 status=0
+mkdir -p build
 note() { echo "check: $1"; status=1; }
 for cc in gcc clang; do
   make --no-print-directory -j"$(nproc)" CC=$cc B=build/check-$cc modules >build/check-$cc.log 2>&1 || {
-    mkdir -p build; tail -40 build/check-$cc.log; note "$cc has errors or warnings"
+    tail -40 build/check-$cc.log; note "$cc has errors or warnings"
   }
 done
 luacheck -q . || note "luacheck has warnings"
