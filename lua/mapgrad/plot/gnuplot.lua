@@ -229,4 +229,13 @@ function gnuplot.draw(name, o, make)
   return true
 end
 
+--- The least and the largest finite number of a list; inf, -inf without any.
+function gnuplot.range(list)
+  local low, high = math.huge, -math.huge
+  for _, value in ipairs(list) do
+    if gnuplot.is_finite(value) then low, high = math.min(low, value), math.max(high, value) end
+  end
+  return low, high
+end
+
 return gnuplot

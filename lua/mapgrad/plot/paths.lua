@@ -3,7 +3,7 @@
 local check = require "mapgrad.check"
 local core = require "mapgrad.real"
 local data = require "mapgrad.data"
-local is_finite = require("mapgrad.plot.gnuplot").is_finite
+local gnuplot = require "mapgrad.plot.gnuplot"
 local letters = require "mapgrad.plot.letters"
 local style = require "mapgrad.plot.style"
 local tensor = require "mapgrad.tensor"
@@ -11,19 +11,11 @@ local tensor = require "mapgrad.tensor"
 local MARGIN, HEADING = 8, 24 -- pixels around panels; of the line of headings
 local WHITE, BLACK, RIGHT, WRONG = { 255, 255, 255 }, { 0, 0, 0 }, { 255, 255, 255 }, { 213, 94, 0 }
 
-local function range(list)
-  local low, high = math.huge, -math.huge
-  for _, value in ipairs(list) do
-    if is_finite(value) then low, high = math.min(low, value), math.max(high, value) end
-  end
-  return low, high
-end
-
 -- Panels are functions (x, y) -> colour, x and y pixels from 0.
 
 local function map_panel(image, height, width, scale)
   local entries = image:to_list()
-  local _, high = range(entries)
+  local _, high = gnuplot.range(entries)
   local factor = high <= 1 and 255 or 1
   local plane = height * width
   return function(x, y)
@@ -50,11 +42,11 @@ end
 
 local function heat_panel(costs, columns, cell_height, cell_width)
   local entries = costs:to_list()
-  local low, high = range(entries)
+  local low, high = gnuplot.range(entries)
   local colours = {}
   for i, value in ipairs(entries) do
     local share = high > low and (value - low) / (high - low) or 0
-    colours[i] = is_finite(value) and style.heat_colour(share) or WHITE
+    colours[i] = gnuplot.is_finite(value) and style.heat_colour(share) or WHITE
   end
   return function(x, y)
     return colours[math.floor(y / cell_height) * columns + math.floor(x / cell_width) + 1]

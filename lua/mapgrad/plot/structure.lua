@@ -1,7 +1,7 @@
 --- Solutions as pictures: input, target and prediction side by side.
 -- @module mapgrad.plot.structure
 local check = require "mapgrad.check"
-local is_finite = require("mapgrad.plot.gnuplot").is_finite
+local gnuplot = require "mapgrad.plot.gnuplot"
 local raster = require "mapgrad.plot.raster"
 local style = require "mapgrad.plot.style"
 
@@ -17,26 +17,18 @@ local function verdict(predicted, wanted)
   return wanted >= 0.5 and "missed" or nil
 end
 
-local function range(list)
-  local low, high = math.huge, -math.huge
-  for _, value in ipairs(list) do
-    if is_finite(value) then low, high = math.min(low, value), math.max(high, value) end
-  end
-  return low, high
-end
-
 -- ------------------------------------------------------------------ cells: paths and subsets of a grid
 
 -- Cells by their values, dark (low) to yellow (high).
 local function draw_cells(picture, x0, y0, row)
   local shape, values = row.input:shape(), row.input:to_list()
-  local low, high = range(values)
+  local low, high = gnuplot.range(values)
   local height, width = PANEL / shape[1], PANEL / shape[2]
   for i, value in ipairs(values) do
     local r, c = math.floor((i - 1) / shape[2]), (i - 1) % shape[2]
     local share = high > low and (value - low) / (high - low) or 0
     picture:rectangle(x0 + c * width, y0 + r * height, x0 + (c + 1) * width, y0 + (r + 1) * height,
-      is_finite(value) and style.heat_colour(share) or WHITE)
+      gnuplot.is_finite(value) and style.heat_colour(share) or WHITE)
   end
 end
 
@@ -71,7 +63,7 @@ end
 local function bars(picture, x0, y0, row, predicted)
   local values, wanted = row.input:to_list(), row.target:to_list()
   local chosen = predicted and predicted:to_list()
-  local low, high = range(values)
+  local low, high = gnuplot.range(values)
   low, high = math.min(low, 0), math.max(high, 0)
   local function y(value) return y0 + PANEL * (high > low and (high - value) / (high - low) or 1) end
   local width = PANEL / #values
