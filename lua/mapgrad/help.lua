@@ -4,6 +4,7 @@
 local check = require "mapgrad.check"
 local core = require "mapgrad.real"
 local mg = require "mapgrad"
+local show = require "mapgrad.show"
 
 local help = {}
 
@@ -12,19 +13,7 @@ local COLUMNS = 80
 -- ------------------------------------------------------------------ text
 
 -- Words of a paragraph on lines of at most COLUMNS.
-local function wrap(text, indent)
-  local lines, line = {}, nil
-  for word in text:gmatch("%S+") do
-    if line and #line + 1 + #word <= COLUMNS then
-      line = line .. " " .. word
-    else
-      lines[#lines + 1] = line
-      line = line and indent .. word or word
-    end
-  end
-  lines[#lines + 1] = line
-  return table.concat(lines, "\n")
-end
+local function wrap(text, indent) return show.wrap(text, COLUMNS, indent) end
 
 -- Lines of a comment as paragraphs. "Source: ..." and the like begin one; other indented lines stay as
 -- they are.

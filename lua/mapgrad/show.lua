@@ -20,6 +20,24 @@ function show.number(value, digits)
   return (("%%.%dg"):format(digits or 5)):format(value)
 end
 
+--- The words of a text on lines of at most so many columns.
+-- @param indent    begins all lines but the first
+-- @param width_of  columns of a text (default: its bytes)
+function show.wrap(text, columns, indent, width_of)
+  local lines, line = {}, nil
+  width_of = width_of or string.len
+  for word in text:gmatch "%S+" do
+    if line and width_of(line) + 1 + width_of(word) <= columns then
+      line = line .. " " .. word
+    else
+      lines[#lines + 1] = line
+      line = line and indent .. word or word
+    end
+  end
+  lines[#lines + 1] = line
+  return table.concat(lines, "\n")
+end
+
 local EDGE = 3 -- entries kept at each end of a long axis
 
 -- The indices of an axis that are printed; 0 stands for the gap.

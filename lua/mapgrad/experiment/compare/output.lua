@@ -2,6 +2,7 @@
 -- @module mapgrad.experiment.compare.output
 local columns_of = require "mapgrad.experiment.compare.columns"
 local json = require "mapgrad.data.json"
+local show = require "mapgrad.show"
 local words = require "mapgrad.experiment.words"
 
 local output = {}
@@ -17,19 +18,7 @@ local test_names = { sign_flip = "sign-flip test of pairs", welch = "Welch's tes
 -- ------------------------------------------------------------------ text
 
 -- A list of words on lines of at most WIDTH, later lines indented.
-local function wrap(text, indent)
-  local lines, line = {}, nil
-  for word in clean(text):gmatch "%S+" do
-    if line and width_of(line) + 1 + width_of(word) <= WIDTH then
-      line = line .. " " .. word
-    else
-      lines[#lines + 1] = line
-      line = line and indent .. word or word
-    end
-  end
-  lines[#lines + 1] = line
-  return table.concat(lines, "\n")
-end
+local function wrap(text, indent) return show.wrap(clean(text), WIDTH, indent, width_of) end
 
 local function column_width(c)
   local width = width_of(c.title)
