@@ -87,17 +87,23 @@ INLINED void philox_items(const philox_keys *keys, uint64_t block, int groups, u
 #endif
 
 /* The blocks with counters (block, block >> 32, sample, instance) of a place, from `block` on, in groups
- * of 8; they do not pass a multiple of 2^32. */
+ * of 8; no group passes a multiple of 2^32. */
 INLINED void philox_lanes(const random_place *place, uint64_t block, int groups,
                           const lanes_out *to) {
 #ifdef __AVX2__
   philox_keys keys;
-  philox_prepare(place, (uint32_t)(block >> 32), &keys);
-  int g = 0;
-  for (; g + 2 <= groups; g += 2) /* two at a time keep the processor busy */
-    philox_items(&keys, block + LANES * (uint64_t)g, 2, to->out + g * to->stride, to);
-  if (g < groups)
-    philox_items(&keys, block + LANES * (uint64_t)g, 1, to->out + g * to->stride, to);
+  for (int g = 0; g < groups;) {
+    uint64_t from = block + LANES * (uint64_t)g;
+    uint64_t room = (((uint64_t)1 << 32) - (uint32_t)from + LANES - 1) / LANES; /* under one second counter */
+    int end = room < (uint64_t)(groups - g) ? g + (int)room : groups;
+    philox_prepare(place, (uint32_t)(from >> 32), &keys);
+    for (; g + 2 <= end; g += 2) /* two at a time keep the processor busy */
+      philox_items(&keys, block + LANES * (uint64_t)g, 2, to->out + g * to->stride, to);
+    if (g < end) {
+      philox_items(&keys, block + LANES * (uint64_t)g, 1, to->out + g * to->stride, to);
+      g++;
+    }
+  }
 #else
   for (int i = 0; i < LANES * groups; i++, block++) {
     uint32_t words[4];

@@ -110,7 +110,7 @@ static void functions_are_exact_at_their_edges(void **state) {
 
 /* ---- random numbers */
 
-static const random_place place = {{0x12345678, 0x9ABCDEF0}, 5, 77};
+static const random_place place = {.key = {0x12345678, 0x9ABCDEF0}, .sample = 5, .instance = 77};
 
 /* Word k of a block. */
 static uint32_t word(int64_t block, int k) {
