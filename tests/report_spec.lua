@@ -409,6 +409,9 @@ describe("mapgrad report and mapgrad plot", function()
       assert.equal("", result.err)
       assert.is_truthy(read(out):find "</svg>%s*$")
     end
+    result = command.mapgrad { "plot", store, "--out", folder .. "/none/x.svg" }
+    assert.equal(73, result.code)
+    assert.is_truthy(result.err:find(folder .. "/none/x.svg: ", 1, true), result.err)
   end)
 
   it("say what to do where gnuplot is missing, and write data and script without it", function()

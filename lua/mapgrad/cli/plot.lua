@@ -86,12 +86,12 @@ function plot.run(arguments, _, cli)
     file = arguments.out, script = arguments.script, title = arguments.title or tostring(comparison.title or ""),
     x_log = arguments.log_x or nil, y_log = arguments.log_y or nil,
   }
-  local ok
-  ok, reason = draw(arguments, comparison, output)
+  local ok, kind
+  ok, reason, kind = draw(arguments, comparison, output)
   if ok then return cli.codes.ok end
   if arguments.script and arguments.out then reason = ("%s\n  data and script: %s"):format(reason, arguments.script) end
   io.stderr:write("error: ", reason, "\n")
-  return cli.codes.failed
+  return kind == "unwritten" and cli.codes.cannot_create or cli.codes.failed
 end
 
 return plot

@@ -137,8 +137,11 @@ local function run(text)
   local path = os.tmpname()
   local file, message = io.open(path, "w")
   if not file then return nil, message end
-  file:write(text)
-  file:close()
+  local is_whole = file:write(text)
+  if not (file:close() and is_whole) then
+    os.remove(path)
+    return nil, path .. ": the script cannot be written"
+  end
   local pipe = io.popen(("gnuplot '%s' 2>&1; echo $?"):format(path), "r")
   local printed = pipe and pipe:read("*a") or ""
   if pipe then pipe:close() end
@@ -155,29 +158,22 @@ local function read(path)
   return text
 end
 
--- gnuplot's own message would not say why a file cannot be written.
-local function draw_file(figure, o, kind)
-  local part = ("%s.part.%s"):format(o.file, kind)
-  local file, message = io.open(part, "w")
-  if not file then return nil, message end
-  file:close()
-  local ok
-  ok, message = run(whole_script(figure, o, kind, part))
-  if ok then ok, message = os.rename(part, o.file) end
-  if ok then return true end
-  os.remove(part)
-  return nil, message
-end
-
--- The text of an SVG, or a figure of letters. It comes through a file: what gnuplot prints is
--- not a part of it.
+-- The bytes of an SVG or a PNG, or a figure of letters. They come through a file: what gnuplot prints is
+-- not a part of them.
 local function draw_value(figure, o, kind)
   local path = os.tmpname()
   local ok, message = run(whole_script(figure, o, kind, path))
   local text = read(path)
   os.remove(path)
   if not ok or not text then return nil, message or "gnuplot drew nothing" end
-  return kind == "svg" and text or (text:gsub("\f", ""):gsub("[ ]+\n", "\n"))
+  return kind ~= "text" and text or (text:gsub("\f", ""):gsub("[ ]+\n", "\n"))
+end
+
+local function draw_file(figure, o, kind)
+  local bytes, message = draw_value(figure, o, kind)
+  if not bytes then return nil, message end
+  local ok, reason = core.file_write(o.file, bytes)
+  return ok, reason, "unwritten"
 end
 
 -- ------------------------------------------------------------------ the folder
@@ -209,7 +205,7 @@ end
 -- @param name  the function's name, for messages
 -- @param o     options by gnuplot.rules
 -- @param make  function (kind) -> figure
--- @return true (the text, with `o.format`), or nil and a message
+-- @return true (the text, with `o.format`); or nil, a message and, if it is the file that cannot be made, "unwritten"
 function gnuplot.draw(name, o, make)
   local kind = o.file and o.file:match "%.(%l+)$"
   if o.file and not (kind == "svg" or kind == "png") then
