@@ -3,6 +3,7 @@ local command = require "tests.command"
 local core = require "mapgrad.real"
 local data = require "mapgrad.data"
 local lfs = require "lfs"
+local compare = require "mapgrad.experiment.compare"
 local experiment = require "mapgrad.experiment"
 local plan = require "mapgrad.experiment.plan"
 local store = require "mapgrad.experiment.store"
@@ -175,20 +176,23 @@ describe("a store", function()
     local pipe = io.popen "echo $$" -- a process that ends at once
     local dead = pipe:read "*l"
     pipe:close()
-    local _, host = core.process_self()
-    command.write(root .. "/claim", ("%s %s then\n"):format(host, dead))
+    local process, host, began = core.process_self()
+    command.write(root .. "/claim", ("%s %s 1 then\n"):format(host, dead))
     assert.is_true(store.claim(root))
     store.release(root)
-    command.write(root .. "/claim", "another-host 1 then\n")
+    command.write(root .. "/claim", ("%s %d %.0f then\n"):format(host, process, began - 1)) -- its number, given again
+    assert.is_true(store.claim(root))
+    store.release(root)
+    command.write(root .. "/claim", "another-host 1 1 then\n")
     assert.is_false(store.claim(root)) -- signs of life are fresh
     lfs.touch(root .. "/claim", os.time() - 3600)
     assert.is_true(store.claim(root))
   end)
 
   it("leaves the claim of a process that took over from the dead one first", function()
-    local process, host = core.process_self()
-    local live, rename = ("%s %d first\n"):format(host, process), os.rename
-    command.write(root .. "/claim", ("%s 999999999 then\n"):format(host))
+    local process, host, began = core.process_self()
+    local live, rename = ("%s %d %.0f first\n"):format(host, process, began), os.rename
+    command.write(root .. "/claim", ("%s 999999999 1 then\n"):format(host))
     rawset(os, "rename", function(...) -- the other one is quicker
       rawset(os, "rename", rename)
       command.write(root .. "/claim", live)
@@ -213,6 +217,26 @@ describe("a store", function()
     assert.equal(2, #run.rows)
     assert.is_true(run.rows[2].a ~= run.rows[2].a)
     assert.equal("new", run.state)
+    command.write(root .. "/meta.json", "[")
+    assert.matches("meta.json", select(2, store.runs(root)), 1, true)
+  end)
+
+  it("gives the runs that it can read, and says which it cannot", function()
+    for i, text in ipairs { '{"options": {}, "id": "x", "seed": 1, "title": "t"}', "{" } do
+      assert(store.make_folder(root .. "/run" .. i))
+      command.write(("%s/run%d/config.json"):format(root, i), text)
+    end
+    command.write(root .. "/run1/metrics.jsonl", '{"loss": 1}\n')
+    local runs = assert(store.runs(root))
+    assert.equal(1, #runs)
+    assert.equal(1, #runs.unreadable)
+    assert.matches("run2/config.json", runs.unreadable[1], 1, true)
+    local result = assert(compare.runs(runs, { unfinished = true }))
+    assert.matches("1 run left out: files that cannot be read", table.concat(result.notes, "\n"), 1, true)
+    local list = command.mapgrad { "list", root }
+    assert.equal(0, list.code)
+    assert.matches("left out: [^\n]*run2/config.json", list.err)
+    assert.matches("run1", list.out)
   end)
 end)
 
@@ -338,6 +362,52 @@ describe("mapgrad run", function()
     assert.equal(75, result.code)
     assert.equal("0 finished, 0 failed, 1 with another process, 5 finished before\n", again.out)
     assert.equal(75, again.code)
+  end)
+
+  it("ends with 74 when files cannot be written, and goes on when they can", function()
+    local label = ("x"):rep(1800)
+    local words = { "run", file, "-q", "--set", "label=" .. label, "--save-every", "0.001", "--variants", "one" }
+    local function with(out, more)
+      local list = { (table.unpack or unpack)(words) }
+      for _, word in ipairs { "--out", root .. "/" .. out, (table.unpack or unpack)(more) } do list[#list + 1] = word end
+      return list
+    end
+    local function limited(list) -- no file has more than 5120 bytes: two lines of metrics.jsonl
+      return command.sh("trap '' XFSZ; ulimit -f 10\n" .. command.line(list))
+    end
+    local roomy = command.mapgrad(with("roomy", { "--seeds", "2" }))
+    assert.equal(0, roomy.code, roomy.err)
+    local one = limited(with("full", { "--seeds", "1" }))
+    assert.equal(74, one.code, one.err)
+    assert.matches("metrics.jsonl: cannot be written", one.err, 1, true)
+    local two = limited(with("full", { "--seeds", "2", "--jobs", "2" }))
+    assert.equal(74, two.code, two.err)
+    assert.matches("unsaved: ", two.err, 1, true)
+    assert.equal("0 finished, 0 failed, 2 to go on with\n", two.out)
+    for _, run_of in ipairs(store.runs(root .. "/full")) do assert.equal("cut", run_of.state) end
+    assert.equal(0, command.mapgrad(with("full", { "--seeds", "2" })).code)
+    assert.same(numbers "roomy", numbers "full")
+    assert.equal(74, command.sh(command.line { "list", root .. "/full" } .. " >/dev/full").code)
+  end)
+
+  it("starts a run without a checkpoint with an empty folder", function()
+    local own = command.write(root .. "/notes.lua", [[
+local mg = require "mapgrad"
+return mg.experiment { title = "Notes", seeds = 1, run = function(_, record)
+  print "begins"
+  local file = assert(io.open(record:file "notes.txt", "ab"))
+  file:write "a line\n"
+  file:close()
+  for epoch in record:epochs(2) do record { epoch = epoch } end
+end }
+]])
+    local words = { "run", own, "-q", "--out", root .. "/notes" }
+    local limit = { "run", own, "-q", "--out", root .. "/notes", "--time-limit", "0.000001" }
+    assert.equal(75, command.mapgrad(limit).code)
+    assert.equal(0, command.mapgrad(words).code)
+    local folder = assert(store.runs(root .. "/notes"))[1].folder
+    assert.equal("a line\n", data.file_read(folder .. "/notes.txt"))
+    assert.equal("begins\n", data.file_read(folder .. "/log.txt"))
   end)
 
   it("saves a run at its time limit, and goes on with it", function()

@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -69,15 +70,6 @@ static int process_follow(lua_State *L) {
   return 0;
 }
 
-/* process_self() -> number of this process, name of the machine */
-static int process_self(lua_State *L) {
-  char name[256] = "";
-  gethostname(name, sizeof name - 1);
-  lua_pushinteger(L, (lua_Integer)getpid());
-  lua_pushstring(L, name);
-  return 2;
-}
-
 /* processors() -> number of those that this process may use */
 static int processors(lua_State *L) {
   cpu_set_t set;
@@ -86,25 +78,41 @@ static int processors(lua_State *L) {
   return 1;
 }
 
-/* Whether a process has ended and only waits for its parent to notice, as Linux tells it. */
-static int is_zombie(pid_t number) {
-  char path[64], text[512];
+/* When a process began, in ticks since the machine did, as Linux tells it: with its number, the name of that process
+   and of no later one. 0 where it is not told, -1 if the process has ended and only waits for its parent to notice. */
+static long long start_of(pid_t number) {
+  enum { STATE = 3, START = 22 }; /* places in the line, see proc(5) */
+  char path[64], text[1024];
   snprintf(path, sizeof path, "/proc/%d/stat", (int)number);
   FILE *file = fopen(path, "r");
   if (!file) return 0;
   size_t count = fread(text, 1, sizeof text - 1, file);
   fclose(file);
   text[count] = '\0';
-  const char *end = strrchr(text, ')'); /* of the program's name; the state follows */
-  return end && end[1] == ' ' && end[2] == 'Z';
+  const char *at = strrchr(text, ')'); /* of the program's name, in place 2 */
+  if (at && at[1] == ' ' && at[2] == 'Z') return -1;
+  for (int place = STATE - 1; at && place < START; place++) at = strchr(at + 1, ' ');
+  return at ? atoll(at + 1) : 0;
 }
 
-/* process_exists(number) */
-static int process_exists(lua_State *L) {
+/* process_self() -> number of this process, name of the machine, when the process began */
+static int process_self(lua_State *L) {
+  char name[256] = "";
+  gethostname(name, sizeof name - 1);
+  lua_pushinteger(L, (lua_Integer)getpid());
+  lua_pushstring(L, name);
+  lua_pushinteger(L, (lua_Integer)start_of(getpid()));
+  return 3;
+}
+
+/* process_began(number) -> when a process that is alive began; or nil */
+static int process_began(lua_State *L) {
   int64_t given = check_integer(L, 1);
   pid_t number = given > 0 && given <= INT_MAX ? (pid_t)given : 0;
   int exists = number > 0 && (kill(number, 0) == 0 || errno == EPERM);
-  lua_pushboolean(L, exists && !is_zombie(number));
+  long long start = exists ? start_of(number) : -1;
+  if (start < 0) return 0;
+  lua_pushinteger(L, (lua_Integer)start);
   return 1;
 }
 
@@ -180,7 +188,7 @@ void open_processes(lua_State *L) {
                                        {"process_signal", process_signal},
                                        {"process_follow", process_follow},
                                        {"process_self", process_self},
-                                       {"process_exists", process_exists},
+                                       {"process_began", process_began},
                                        {"processors", processors},
                                        {"pause", pause_for},
                                        {"text_hash", text_hash},

@@ -32,7 +32,7 @@ end
 local function reason_of(run, last, older, is_busy)
   if run.state == "failed" then return run.state end
   if run.state == "new" and not is_busy then return run.state end
-  if run.state == "cut" and not is_busy and not require("lfs").attributes(run.folder .. "/checkpoint.safetensors") then
+  if run.state == "cut" and not is_busy and not require("mapgrad.experiment.store").can_resume(run.folder) then
     return "cut, without a checkpoint"
   end
   local is_older = run.meta.code ~= last.meta.code or run.meta.mapgrad ~= last.meta.mapgrad
@@ -45,6 +45,7 @@ function gc.run(arguments, _, cli)
   if store.is_run(root) then return show_runs.complain(root .. ": is a run; expected a folder of runs", codes) end
   local runs, message = store.runs(root)
   if not runs then return show_runs.complain(message, codes) end
+  show_runs.tell_unreadable(runs)
   local last, count, is_busy = newest(runs), 0, false
   for _, run in ipairs(runs) do is_busy = is_busy or run.state == "running" end
   local verb = arguments.yes and "removed" or "would be removed"
@@ -58,10 +59,10 @@ function gc.run(arguments, _, cli)
   end
   for _, run in ipairs(runs) do
     local why, problem = reason_of(run, last, arguments.older, is_busy), nil
-    local checkpoint = run.folder .. "/checkpoint.safetensors"
+    local checkpoint = store.checkpoint(run.folder)
     if why then
       problem = take(run.folder, why, store.remove)
-    elseif arguments.checkpoints and run.state ~= "running" and require("lfs").attributes(checkpoint) then
+    elseif arguments.checkpoints and run.state ~= "running" and store.can_resume(run.folder) then
       problem = take(checkpoint, "checkpoint", os.remove)
     end
     if problem then

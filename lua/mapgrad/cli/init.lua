@@ -12,7 +12,8 @@ local cli = {}
 
 --- Exit codes: the same for all commands.
 cli.codes = {
-  ok = 0, failed = 1, usage = 2, no_input = 66, bug = 70, cannot_create = 73, again = 75, interrupted = 130,
+  ok = 0, failed = 1, usage = 2, no_input = 66, bug = 70, cannot_create = 73, unwritten = 74, again = 75,
+  interrupted = 130,
 }
 local codes = cli.codes
 
@@ -198,6 +199,11 @@ end
 -- @treturn number the exit code
 function cli.main(words)
   local ok, result = failure.catch(dispatch, words)
+  local is_written, message = io.stdout:flush()
+  if not is_written then
+    io.stderr:write("error: the output cannot be written: ", message, "\n")
+    if ok and result == codes.ok then return codes.unwritten end
+  end
   if ok then return result end
   if failure.is_interrupt(result) then return codes.interrupted end
   io.stderr:write("internal error, please report it:\n", result.traceback, "\n")

@@ -9,6 +9,7 @@ local EXIT_CODES = {
   { "66", "a file is missing" },
   { "70", "a bug in mapgrad" },
   { "73", "a file or folder cannot be made" },
+  { "74", "output or a run's files cannot be written, as on a full disk" },
   { "75", "stopped before the end: the same command goes on" },
   { "130", "stopped by Ctrl-C" },
 }

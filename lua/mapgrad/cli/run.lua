@@ -167,6 +167,7 @@ local function run_many(folders, left, o, codes)
   print_counts(counts, open - elsewhere, elsewhere, left.finished)
   if counts.is_interrupted then return codes.interrupted end
   if counts.failed > 0 then return codes.failed end
+  if counts.unsaved > 0 then return codes.unwritten end
   return open > 0 and codes.again or codes.ok
 end
 

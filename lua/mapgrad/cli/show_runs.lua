@@ -41,17 +41,24 @@ function show_runs.one(folder)
   return store.read(folder)
 end
 
---- The runs of some stores.
--- @return list of store.read; or nil and a message
+--- Tells which runs of a list are left out as their files cannot be read.
+function show_runs.tell_unreadable(runs)
+  for _, message in ipairs(runs.unreadable) do io.stderr:write("left out: ", message, "\n") end
+end
+
+--- The runs of some stores. What cannot be read is told and left out.
+-- @return list as of store.runs; or nil and a message
 function show_runs.all(given)
   local roots, message = show_runs.roots(given)
   if not roots then return nil, message end
-  local list = {}
+  local list = { unreadable = {} }
   for _, root in ipairs(roots) do
     local runs, reason = require("mapgrad.experiment.store").runs((root:gsub("(.)/+$", "%1")))
     if not runs then return nil, reason end
     for _, run in ipairs(runs) do list[#list + 1] = run end
+    for _, problem in ipairs(runs.unreadable) do list.unreadable[#list.unreadable + 1] = problem end
   end
+  show_runs.tell_unreadable(list)
   return list
 end
 

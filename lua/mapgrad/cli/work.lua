@@ -55,6 +55,7 @@ end
 function work.code_of(state, caught, codes)
   if state == "finished" then return codes.ok end
   if state == "running" then return codes.again end
+  if state == "unsaved" then return codes.unwritten end
   if state == "cut" then return failure.is_interrupt(caught) and codes.interrupted or codes.again end
   return codes.failed
 end

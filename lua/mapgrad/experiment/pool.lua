@@ -9,6 +9,7 @@ local pool = {}
 
 local PAUSE = 0.02 -- seconds between looks at the processes
 local GRACE = 2    -- seconds to save itself that a run has after Ctrl-C
+local UNWRITTEN = 74 -- exit code of a run whose files cannot be written
 
 --- The words that started this process up to the script: interpreter, its flags, script.
 function pool.own_words()
@@ -47,7 +48,10 @@ end
 -- The state of a run whose process ended with a code, perhaps because it was asked to, before it could hear that.
 local function state_of(folder, code, is_asked)
   local state = store.state(folder)
-  if is_asked and code > 128 and (state == "new" or state == "cut") then
+  if code == UNWRITTEN then
+    store.release(folder)
+    return "unsaved"
+  elseif is_asked and code > 128 and (state == "new" or state == "cut") then
     store.release(folder)
     return "cut"
   elseif state == "new" or (state == "cut" and store.meta(folder).state == "running") then
@@ -128,9 +132,9 @@ end
 -- @param o.ends_at  the clock at which they are saved and end; or nil
 -- @param o.quiet    no progress
 -- @param o.label    of the progress
--- @return {finished =, failed =, cut =, running =}: counts, and is_interrupted; or nil and a message
+-- @return {finished =, failed =, cut =, running =, unsaved =}: counts, and is_interrupted; or nil and a message
 function pool.run(folders, o)
-  local running, counts = {}, { finished = 0, failed = 0, cut = 0, running = 0 }
+  local running, counts = {}, { finished = 0, failed = 0, cut = 0, running = 0, unsaved = 0 }
   local bar = progress.new { total = #folders, label = o.label or "", quiet = o.quiet, message = function()
     local failed = counts.failed > 0 and ("%d failed  "):format(counts.failed) or ""
     return failed .. newest(running)
@@ -144,6 +148,10 @@ function pool.run(folders, o)
       io.stderr:write(("failed: %s: %s%s\n"):format(folder,
         meta.message or "there is no meta.json: was its folder removed?",
         meta.place and "\n  at " .. meta.place or ""))
+    elseif state == "unsaved" then
+      progress.break_line()
+      io.stderr:write(("unsaved: %s: its files cannot be written (is the disk full?); the same command goes on with it\n")
+        :format(folder))
     end
   end
   local ok, result, message = failure.catch(loop, folders, o, running, done, bar)

@@ -67,6 +67,19 @@ end
 
 -- ------------------------------------------------------------------ lines
 
+-- Ends a run whose files cannot be written, as on a full disk: it can go on from its last checkpoint.
+local function lose(self, message)
+  self.is_unsaved = true
+  check.fail("MG-FILE", "record: %s", message)
+end
+
+-- Appends a line to metrics.jsonl or times.jsonl.
+local function append(self, name, text)
+  local ok, message = self[name]:write(text, "\n")
+  if ok then ok, message = self[name]:flush() end
+  if not ok then lose(self, ("%s/%s.jsonl: cannot be written: %s"):format(self.folder, name, message)) end
+end
+
 Record.__call = function(self, row)
   if type(row) ~= "table" then
     check.fail("MG-TYPE", "record: expected a table of named numbers, got a %s", check.type_of(row))
@@ -74,10 +87,8 @@ Record.__call = function(self, row)
   local complete = { solves = self:solves() }
   for name, value in pairs(row) do complete[name] = value end
   local text = line_of(complete)
-  assert(self.metrics:write(text, "\n"))
-  assert(self.metrics:flush())
-  assert(self.times:write(line_of { seconds = self:seconds() }, "\n"))
-  assert(self.times:flush())
+  append(self, "metrics", text)
+  append(self, "times", line_of { seconds = self:seconds() })
   self.lines = self.lines + 1
   self.beat(core.clock())
 end
@@ -107,13 +118,12 @@ local function open_files(self)
     self.metrics, self.times = nowhere, nowhere
     return
   end
-  local can_resume = require("lfs").attributes(self.folder .. "/checkpoint.safetensors", "mode") ~= nil
+  local can_resume = store.can_resume(self.folder)
   for _, name in ipairs(NAMES) do
     local path = ("%s/%s.jsonl"):format(self.folder, name)
     local before = path .. ".before"
     local has_before = require("lfs").attributes(before, "mode") ~= nil
     if can_resume and not has_before then os.rename(path, before) end
-    if has_before and not can_resume then os.remove(before) end
     self[name] = open_lines(path, "wb")
   end
 end
@@ -137,7 +147,7 @@ local function restore_lines(self, count)
     end
     self[name]:close()
     local ok, message = core.file_write(path, table.concat(kept))
-    if not ok then check.fail("MG-FILE", "record: %s", message) end
+    if not ok then lose(self, message) end
     self[name] = open_lines(path, "ab")
     os.remove(path .. ".before")
   end
@@ -172,13 +182,13 @@ local function parts_with_record(self, parts)
 end
 
 local function save(self)
-  local ok, message = checkpoint.save(self.folder .. "/checkpoint.safetensors", self.parts)
-  if not ok then check.fail("MG-FILE", "record: %s", message) end
+  local ok, message = checkpoint.save(store.checkpoint(self.folder), self.parts)
+  if not ok then lose(self, message) end
   self.saved = core.clock()
 end
 
 local function resume(self)
-  local values, message, reason = checkpoint.resume(self.folder .. "/checkpoint.safetensors", self.parts)
+  local values, message, reason = checkpoint.resume(store.checkpoint(self.folder), self.parts)
   if not values and reason ~= "missing" then check.fail("MG-FILE", "record: %s", message) end
 end
 

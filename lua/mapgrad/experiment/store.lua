@@ -5,7 +5,7 @@
 --     metrics.jsonl     a line for each record { ... }, the same bytes whenever the run is repeated
 --     times.jsonl       as many lines: seconds since the run began
 --     meta.json         state (running, finished, failed, cut), message, command, versions, machine, threads, times
---     log.txt           what the run printed
+--     log.txt           what the run printed by print and io.write
 --     checkpoint.safetensors, claim (while it runs: who runs it)
 --
 -- No file has two writers, so a store may lie on a shared file system.
@@ -46,18 +46,19 @@ end
 
 -- ------------------------------------------------------------------ claims: one process a run
 
--- {host, process, text} of a claim; nil if there is none.
+-- {host, process, start, text} of a claim; nil if there is none.
 local function claimant(folder)
   local text = read_text(folder .. "/claim")
   if not text then return nil end
-  local host, process = text:match("^(%S*) (%d+)")
-  return { host = host, process = tonumber(process), text = text }
+  local host, process, start = text:match("^(%S*) (%d+) (%d+) ")
+  return { host = host, process = tonumber(process), start = tonumber(start), text = text }
 end
 
--- Whether the process of a claim is at work: on this machine if it exists, elsewhere by its signs of life.
+-- Whether the process of a claim is at work: on this machine if it exists, and is not a later one that got the same
+-- number; elsewhere by its signs of life.
 local function is_alive(folder, claim)
   local _, host = core.process_self()
-  if claim.host == host and claim.process then return core.process_exists(claim.process) end
+  if claim.host == host then return core.process_began(claim.process) == claim.start end
   local age = os.time() - (require("lfs").attributes(folder .. "/claim", "modification") or 0)
   return age < STALE
 end
@@ -74,8 +75,9 @@ end
 --- Takes a run for this process.
 -- @return true; false if another process has it; or nil and a message
 function store.claim(folder)
-  local process, host = core.process_self()
-  local path, text = folder .. "/claim", ("%s %d %s\n"):format(host, process, os.date "!%Y-%m-%dT%H:%M:%SZ")
+  local process, host, start = core.process_self()
+  local path = folder .. "/claim"
+  local text = ("%s %d %.0f %s\n"):format(host, process, start, os.date "!%Y-%m-%dT%H:%M:%SZ")
   for _ = 1, 2 do
     local made, message = core.file_claim(path, text)
     if made == nil then return nil, message end
@@ -120,7 +122,7 @@ function store.create(root, config, source)
     if not ok then return nil, message end
   else
     local known, reason = json.read(folder .. "/config.json")
-    if not known then return nil, reason end
+    if not known then return nil, reason .. "; without this folder the run begins anew" end
     if known.id ~= config.id then
       return nil, ("%s: is the folder of run %s, expected %s"):format(folder, tostring(known.id), config.id)
     end
@@ -129,9 +131,12 @@ function store.create(root, config, source)
 end
 
 --- What is known of the run in a folder.
--- @return meta.json as a table; {} before its first start
+-- @return meta.json as a table; {} before its first start; {} and a message if it cannot be read
 function store.meta(folder)
-  return exists(folder .. "/meta.json") and json.read(folder .. "/meta.json") or {}
+  if not exists(folder .. "/meta.json") then return {} end
+  local meta, message = json.read(folder .. "/meta.json")
+  if type(meta) == "table" then return meta end
+  return {}, message or folder .. "/meta.json: expected an object"
 end
 
 --- Writes meta.json, whole or not at all.
@@ -189,7 +194,9 @@ function store.read(folder)
   if not rows then return nil, reason end
   local times, wrong = read_lines(folder .. "/times.jsonl")
   if not times then return nil, wrong end
-  local meta, seconds = store.meta(folder), {}
+  local meta, problem = store.meta(folder)
+  if problem then return nil, problem end
+  local seconds = {}
   for i, row in ipairs(rows) do
     with_nan(row)
     seconds[i] = times[i] and times[i].seconds
@@ -208,7 +215,7 @@ end
 
 --- The runs of a store, by the names of their folders. A folder that is itself a run is a store of one.
 -- @param root  folder
--- @return list of store.read; or nil and a message
+-- @return list of store.read, with `unreadable`, the messages of those that cannot be read; or nil and a message
 function store.runs(root)
   local lfs = require "lfs"
   if lfs.attributes(root, "mode") ~= "directory" then
@@ -216,31 +223,36 @@ function store.runs(root)
   end
   if store.is_run(root) then
     local run, message = store.read(root)
-    return run and { run }, message
+    return run and { run, unreadable = {} }, message
   end
-  local names, list = {}, {}
+  local names, list = {}, { unreadable = {} }
   for name in lfs.dir(root) do
     if name:sub(1, 1) ~= "." and store.is_run(root .. "/" .. name) then names[#names + 1] = name end
   end
   table.sort(names)
-  for i, name in ipairs(names) do
+  for _, name in ipairs(names) do
     local run, message = store.read(root .. "/" .. name)
-    if not run then return nil, message end
-    list[i] = run
+    if run then list[#list + 1] = run else list.unreadable[#list.unreadable + 1] = message end
   end
-  if #list == 0 then return nil, root .. ": there are no runs in this folder" end
+  if #list == 0 then return nil, list.unreadable[1] or root .. ": there are no runs in this folder" end
   return list
 end
 
+--- The path of a run's checkpoint.
+function store.checkpoint(folder) return folder .. "/checkpoint.safetensors" end
+
+--- Whether a run that was cut goes on where its checkpoint was made.
+function store.can_resume(folder) return exists(store.checkpoint(folder)) end
+
+local IS_KEPT = { ["config.json"] = true, ["experiment.lua"] = true, claim = true }
+
 --- Takes the files of a run that is to start anew away, all but its configuration and code.
-function store.clear(folder)
+-- @param kept  a further name that stays, or nil
+function store.clear(folder, kept)
   local lfs = require "lfs"
   for name in lfs.dir(folder) do
     local path = folder .. "/" .. name
-    if name ~= "config.json" and name ~= "experiment.lua" and name ~= "claim"
-      and lfs.attributes(path, "mode") == "file" then
-      os.remove(path)
-    end
+    if not IS_KEPT[name] and name ~= kept and lfs.attributes(path, "mode") == "file" then os.remove(path) end
   end
 end
 

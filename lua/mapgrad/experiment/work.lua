@@ -104,13 +104,19 @@ local function state_after(ok, caught)
   return "failed"
 end
 
--- Runs with the claim held.
+-- Runs with the claim held. What a run without a checkpoint left is taken away first, but for the log of a pool, which
+-- is open already.
 local function perform(folder, config, subject, o)
   local before = store.meta(folder)
+  if not store.can_resume(folder) then store.clear(folder, not o.tee and "log.txt" or nil) end
   local meta = first_meta(folder, before, o.command)
   meta.ranks = o.ranks
   local ok, message = store.write_meta(folder, meta)
-  if not ok then return nil, failure.new(message) end
+  if not ok then return "unsaved", failure.new(message) end
+  if o.tee then
+    subject.sink.file, message = io.open(folder .. "/log.txt", "ab")
+    if not subject.sink.file then return "unsaved", failure.new(message) end
+  end
   if o.begin then o.begin() end
   random.seed(config.seed)
   loader.limit(config.limit)
@@ -119,10 +125,6 @@ local function perform(folder, config, subject, o)
   })
   if not opened then return nil, rec end
   local caught
-  if o.tee then
-    subject.sink.file, message = io.open(folder .. "/log.txt", "ab")
-    if not subject.sink.file then return nil, failure.new(message) end
-  end
   ok, caught = failure.catch(run_it, subject, config, folder, rec, o)
   if o.tee then
     subject.sink.file:close()
@@ -131,14 +133,15 @@ local function perform(folder, config, subject, o)
   require("mapgrad.progress").break_line()
   loader.limit(nil)
   local closed, reason = record.close(rec)
-  if ok and not closed then ok, caught = false, failure.new(reason) end
+  if ok and not closed then return "unsaved", failure.new(reason) end
+  if rec.is_unsaved then return "unsaved", caught end
   meta.state, meta.ended = state_after(ok, caught), now()
   meta.seconds, meta.solves, meta.solver_seconds = rec:seconds(), rec:solves(), used.seconds
   if not ok then meta.message = caught.message end
   if meta.state == "failed" then meta.place = caught.place or config.file end
-  if meta.state == "finished" then os.remove(folder .. "/checkpoint.safetensors") end
+  if meta.state == "finished" then os.remove(store.checkpoint(folder)) end
   ok, message = store.write_meta(folder, meta)
-  if not ok then return nil, failure.new(message) end
+  if not ok then return "unsaved", failure.new(message) end
   return meta.state, caught
 end
 
@@ -152,8 +155,8 @@ end
 -- @param o.quiet, o.progress, o.agree  see experiment.record
 -- @param o.ranks      processes that do the run together, for meta.json
 -- @param o.begin      called when the run is this process's and about to begin
--- @return "finished", "failed", "cut" (to go on later) or "running" (by another process), and what was caught; or nil
---   and what was caught, when the outside world failed
+-- @return "finished", "failed", "cut" (to go on later), "running" (by another process) or "unsaved" (its files cannot be
+--   written; to go on later), and what was caught; or nil and what was caught, when there is nothing to do a run from
 function work.run(folder, o)
   local config, message = json.read(folder .. "/config.json")
   if not config then return nil, failure.new(message) end
@@ -166,7 +169,7 @@ function work.run(folder, o)
     if not subject then return nil, caught end
   end
   local mine, problem = store.claim(folder)
-  if mine == nil then return nil, failure.new(problem) end
+  if mine == nil then return "unsaved", failure.new(problem) end
   if not mine then return "running" end
   if store.meta(folder).state == "finished" then -- by another process, since it was planned
     store.release(folder)

@@ -318,6 +318,7 @@ local function prepare(runs, o)
     return nil, ("none of %s has a finite number as its %s (--at %s)"):format(words.plural(#kept, "run"), o.metric,
       o.at)
   end
+  left_out.unreadable = #(runs.unreadable or {})
   return { groups = groups, columns = columns, names = names, runs = kept, left_out = left_out, notes = notes }
 end
 
@@ -340,8 +341,8 @@ end
 --   level (0.95); interval: "t", "percentile", "bca" (default, "t" where a group has fewer than 5 runs);
 --   resamples (2000), aggregate_resamples (50000)
 -- @treturn table {title, metric, sense, at, level, interval, baseline, baseline_is_given, best, columns = names that
---   differ, groups, notes = texts, left_out = {failed, cut, running, new, rowless}, runs = how many}; or nil and a
---   message. A group: {name, options, n, seeds, values, mean, std, median, iqm, best, interval = {t, percentile, bca},
+--   differ, groups, notes = texts, left_out = {failed, cut, running, new, rowless, unreadable}, runs = how many}; or nil
+--   and a message. A group: {name, options, n, seeds, values, mean, std, median, iqm, best, interval = {t, percentile, bca},
 --   not_finite, reached, seconds, solves, problems, aggregate = {iqm, interval, taus, profile, optimality_gap},
 --   against}; against, of all but the baseline: {paired, test, n, alone, seeds, p, p_holm, significant, difference,
 --   relative, interval, effect, improvement, improvement_interval, sign_flip, wilcoxon, welch, mann_whitney}

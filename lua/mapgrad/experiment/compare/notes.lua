@@ -31,6 +31,9 @@ local function note_left_out(result, add)
     add(("%s left out as not finished: %s (--unfinished counts them)"):format(plural(total, "run"),
       table.concat(parts, ", ")))
   end
+  if out.unreadable > 0 then
+    add(("%s left out: files that cannot be read"):format(plural(out.unreadable, "run")))
+  end
   if out.rowless > 0 then
     add(("%s left out: no row with %s%s"):format(plural(out.rowless, "run"), result.metric,
       result.at ~= "last" and result.at ~= "best" and " at " .. result.at or ""))
