@@ -369,7 +369,8 @@ describe("mapgrad run", function()
     local words = { "run", file, "-q", "--set", "label=" .. label, "--save-every", "0.001", "--variants", "one" }
     local function with(out, more)
       local list = { (table.unpack or unpack)(words) }
-      for _, word in ipairs { "--out", root .. "/" .. out, (table.unpack or unpack)(more) } do list[#list + 1] = word end
+      for _, word in ipairs(more) do list[#list + 1] = word end
+      list[#list + 1], list[#list + 2] = "--out", root .. "/" .. out
       return list
     end
     local function limited(list) -- no file has more than 5120 bytes: two lines of metrics.jsonl
@@ -387,7 +388,12 @@ describe("mapgrad run", function()
     for _, run_of in ipairs(store.runs(root .. "/full")) do assert.equal("cut", run_of.state) end
     assert.equal(0, command.mapgrad(with("full", { "--seeds", "2" })).code)
     assert.same(numbers "roomy", numbers "full")
-    assert.equal(74, command.sh(command.line { "list", root .. "/full" } .. " >/dev/full").code)
+    local full = root .. "/full"
+    for _, list in ipairs { { "list", full }, { "compare", full, "--json" }, { "run", "--help" }, { "help" } } do
+      local lost = command.sh(command.line(list) .. " >/dev/full")
+      assert.equal(74, lost.code)
+      assert.equal("error: the output cannot be written (is the disk full?)\n", lost.err)
+    end
   end)
 
   it("starts a run without a checkpoint with an empty folder", function()

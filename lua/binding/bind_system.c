@@ -1,5 +1,6 @@
 /* The process: version, threads, clock, terminal, Ctrl-C in the REPL and the runner. */
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -63,6 +64,12 @@ static int is_terminal(lua_State *L) {
   return 1;
 }
 
+/* output_failed() -> whether any of what was written to stdout so far is lost, as on a full disk */
+static int output_failed(lua_State *L) {
+  lua_pushboolean(L, fflush(stdout) != 0 || ferror(stdout));
+  return 1;
+}
+
 /* terminal_width() -> columns, 80 if unknown */
 static int terminal_width(lua_State *L) {
   struct winsize w;
@@ -120,6 +127,7 @@ void open_system(lua_State *L) {
                                        {"clock", monotonic},
                                        {"processor_time", processor_time},
                                        {"is_terminal", is_terminal},
+                                       {"output_failed", output_failed},
                                        {"terminal_width", terminal_width},
                                        {"repl_interrupt_begin", repl_interrupt_begin},
                                        {"repl_interrupt_end", repl_interrupt_end},

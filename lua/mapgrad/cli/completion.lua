@@ -18,7 +18,8 @@ end
 function completion.run(arguments, _, cli)
   local parser, by_name = cli.new_parser()
   for _, entry in pairs(by_name) do entry.parser:description(entry.command.summary) end -- zsh and fish show it
-  print((parser[("get_%s_complete"):format(arguments.shell)](parser):gsub("\n+$", "")))
+  local text = parser[("get_%s_complete"):format(arguments.shell)](parser):gsub("\n+$", "")
+  io.stdout:write(text, "\n")
   return cli.codes.ok
 end
 

@@ -22,7 +22,7 @@ local version = {
   examples = { { "mapgrad version", "also: mapgrad --version" } },
   declare = function() end,
   run = function()
-    print("mapgrad " .. require("mapgrad")._VERSION)
+    io.stdout:write("mapgrad ", require("mapgrad")._VERSION, "\n")
     return codes.ok
   end,
 }
@@ -119,11 +119,11 @@ end
 
 local function show_topic(topic, parser, by_name)
   if topic == nil then
-    print(main_text(parser))
+    io.stdout:write(main_text(parser), "\n")
   elseif manual.topics[topic] then
-    print(manual.text(topic))
+    io.stdout:write(manual.text(topic), "\n")
   elseif by_name[topic] then
-    print(text_of(by_name[topic]))
+    io.stdout:write(text_of(by_name[topic]), "\n")
   else
     return unknown_topic(topic, by_name)
   end
@@ -188,10 +188,17 @@ local function dispatch(words)
   if arguments.help and not arguments.command then return show_topic(nil, parser, by_name) end
   local text = text_of(entry)
   if arguments.help and not entry.command.own_help then
-    print(text)
+    io.stdout:write(text, "\n")
     return codes.ok
   end
   return entry.command.run(arguments, text, cli)
+end
+
+-- Whether any of the output is lost. Lua's print tells nobody, and flushes in Lua 5.4: the C module, where a command
+-- has loaded it, knows.
+local function is_lost()
+  local core = package.loaded["mapgrad.real"]
+  return not io.stdout:flush() or (core ~= nil and core.output_failed())
 end
 
 --- Runs the command.
@@ -199,9 +206,8 @@ end
 -- @treturn number the exit code
 function cli.main(words)
   local ok, result = failure.catch(dispatch, words)
-  local is_written, message = io.stdout:flush()
-  if not is_written then
-    io.stderr:write("error: the output cannot be written: ", message, "\n")
+  if is_lost() then
+    io.stderr:write "error: the output cannot be written (is the disk full?)\n"
     if ok and result == codes.ok then return codes.unwritten end
   end
   if ok then return result end

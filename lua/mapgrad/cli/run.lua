@@ -293,7 +293,7 @@ function run.run(arguments, help_text, cli)
   local codes, path = cli.codes, arguments.file
   if not path then
     if not arguments.help then return cli.usage_error("which file?", "run") end
-    print(help_text)
+    io.stdout:write(help_text, "\n")
     return codes.ok
   end
   local subject, source = load_experiment(path, arguments.text or path, codes)

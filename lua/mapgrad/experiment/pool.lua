@@ -150,7 +150,7 @@ function pool.run(folders, o)
         meta.place and "\n  at " .. meta.place or ""))
     elseif state == "unsaved" then
       progress.break_line()
-      io.stderr:write(("unsaved: %s: its files cannot be written (is the disk full?); the same command goes on with it\n")
+      io.stderr:write(("unsaved: %s: its files cannot be written (is the disk full?); the same command goes on\n")
         :format(folder))
     end
   end

@@ -155,8 +155,9 @@ end
 -- @param o.quiet, o.progress, o.agree  see experiment.record
 -- @param o.ranks      processes that do the run together, for meta.json
 -- @param o.begin      called when the run is this process's and about to begin
--- @return "finished", "failed", "cut" (to go on later), "running" (by another process) or "unsaved" (its files cannot be
---   written; to go on later), and what was caught; or nil and what was caught, when there is nothing to do a run from
+-- @return "finished", "failed", "cut" (to go on later), "running" (by another process) or "unsaved" (its files cannot
+--   be written; to go on later), and what was caught; or nil and what was caught, when there is nothing to do a run
+--   from
 function work.run(folder, o)
   local config, message = json.read(folder .. "/config.json")
   if not config then return nil, failure.new(message) end

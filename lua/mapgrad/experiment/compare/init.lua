@@ -341,10 +341,11 @@ end
 --   level (0.95); interval: "t", "percentile", "bca" (default, "t" where a group has fewer than 5 runs);
 --   resamples (2000), aggregate_resamples (50000)
 -- @treturn table {title, metric, sense, at, level, interval, baseline, baseline_is_given, best, columns = names that
---   differ, groups, notes = texts, left_out = {failed, cut, running, new, rowless, unreadable}, runs = how many}; or nil
---   and a message. A group: {name, options, n, seeds, values, mean, std, median, iqm, best, interval = {t, percentile, bca},
---   not_finite, reached, seconds, solves, problems, aggregate = {iqm, interval, taus, profile, optimality_gap},
---   against}; against, of all but the baseline: {paired, test, n, alone, seeds, p, p_holm, significant, difference,
+--   differ, groups, notes = texts, left_out = {failed, cut, running, new, rowless, unreadable}, runs = how many}; or
+--   nil and a message. A group: {name, options, n, seeds, values, mean, std, median, iqm, best,
+--   interval = {t, percentile, bca}, not_finite, reached, seconds, solves, problems,
+--   aggregate = {iqm, interval, taus, profile, optimality_gap}, against}; against, of all but the baseline:
+--   {paired, test, n, alone, seeds, p, p_holm, significant, difference,
 --   relative, interval, effect, improvement, improvement_interval, sign_flip, wilcoxon, welch, mann_whitney}
 -- @usage local result = compare.runs(store.runs "build/results/paths", { baseline = "identity" })
 function compare.runs(runs, options)
