@@ -93,7 +93,8 @@ Record.__call = function(self, row)
   self.beat(core.clock())
 end
 
---- The path of a file in the run's folder.
+--- The path of a file in the run's folder. Write such files whole: a run that goes on from its checkpoint finds what
+-- was written after that too. One that starts anew finds an empty folder.
 -- @param name  such as "maps.png"
 function methods:file(name)
   expect_record(self, "file")
