@@ -39,8 +39,8 @@ local help = {
 }
 
 local commands = {
-  require "mapgrad.cli.run", require "mapgrad.cli.list", require "mapgrad.cli.show", require "mapgrad.cli.diff",
-  require "mapgrad.cli.compare", require "mapgrad.cli.plot", require "mapgrad.cli.report",
+  require "mapgrad.cli.run", require "mapgrad.cli.plan", require "mapgrad.cli.list", require "mapgrad.cli.show",
+  require "mapgrad.cli.diff", require "mapgrad.cli.compare", require "mapgrad.cli.plot", require "mapgrad.cli.report",
   require "mapgrad.cli.repeat", require "mapgrad.cli.gc", require "mapgrad.cli.work", require "mapgrad.cli.repl",
   require "mapgrad.cli.doctor", require "mapgrad.cli.completion", help, version,
 }

@@ -41,6 +41,15 @@ function show_runs.one(folder)
   return store.read(folder)
 end
 
+--- What to say of a run that is of the other precision; nil if it is not.
+-- @param real  "float" or "double", of its configuration
+function show_runs.wrong_real(folder, real)
+  local is_double = require("mapgrad.real").info().real_bytes == 8
+  if real == nil or (real == "double") == is_double then return nil end
+  return ("%s: is a run in %s: %s"):format(folder, real, is_double and "leave --double and MAPGRAD_REAL=double out"
+    or "add --double")
+end
+
 --- The runs of some stores.
 -- @return list of store.read; or nil and a message
 function show_runs.all(given)
