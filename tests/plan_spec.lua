@@ -25,7 +25,7 @@ return mg.experiment {
 ]]
 
 -- What shells, xargs, GNU parallel and JSON have words for.
-local LABELS = { "two words", "it's", 'a "b" c', "$HOME `id` \\n", "{} {#} %d ; & | > < * ? ~ !", "x,y", "-q", "é" }
+local LABELS = { "two words, it's $HOME `id` \\n", 'a "b"; {} {#} %d & | > < * ? ~ !', "-q", "é" }
 
 describe("mapgrad plan", function()
   if is_thread_sanitizer then
@@ -83,7 +83,7 @@ describe("mapgrad plan", function()
   local function assert_same(out, words)
     local result = mapgrad("plan", out, "--set", sweep, "--variants", "one", "--seeds", "1")
     assert.equal(0, result.code, result.err)
-    assert.matches("^8 to do of 8 runs in ", result.err)
+    assert.matches("^4 to do of 4 runs in ", result.err)
     command.write(root .. "/commands", result.out)
     local done = command.sh(("cd / && unset LUA_PATH LUA_CPATH && %s <'%s/commands'"):format(words, root))
     assert.equal(0, done.code, done.err)
@@ -91,7 +91,7 @@ describe("mapgrad plan", function()
   end
 
   it("prints commands that give the same runs with the same bytes, whatever the names", function()
-    assert.equal(8, count(expected))
+    assert.equal(4, count(expected))
     local seen = {}
     for _, run in ipairs(store.runs(root .. "/run")) do
       seen[run.options.label] = true
