@@ -231,7 +231,7 @@ RUN_LUADIR = $(PREFIX)/share/lua/$(LUA_FOLDER)
 INST_LIBDIR ?= $(DESTDIR)$(RUN_LIBDIR)
 INST_LUADIR ?= $(DESTDIR)$(RUN_LUADIR)
 INST_BINDIR ?= $(DESTDIR)$(PREFIX)/bin
-LUA_FILES := $(shell find lua/mapgrad -name '*.lua' | sort)
+LUA_FILES := $(shell find lua/mapgrad -name '*.lua' -o -name '*.json' | sort)
 
 OPTIONAL := $(if $(CBC),cbc) $(if $(MPI),mpi_module)
 

@@ -23,6 +23,7 @@ use() { # use LUA TREE: runs a script and the command with what the tree holds
     eval "$(rocks "$name" --tree "$tree" path)"
     "$lua" "$top/rocks/smoke.lua"
     mapgrad --version
+    mapgrad help --schema compare >/dev/null
     mapgrad doctor >doctor.txt || { cat doctor.txt; exit 1; }
     printf 'x = tensor { 1, 2 }\nx * 2\n' | mapgrad repl
   )

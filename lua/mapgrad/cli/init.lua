@@ -7,6 +7,7 @@
 local argparse = require "argparse"
 local failure = require "mapgrad.failure"
 local manual = require "mapgrad.cli.manual"
+local schema = require "mapgrad.cli.schema"
 
 local cli = {}
 
@@ -32,16 +33,18 @@ local help = {
   examples = {
     { "mapgrad help run" }, { "mapgrad help exit-codes" },
     { "mapgrad help --man | man -l -", "all of it" },
+    { "mapgrad help --schema compare", "what `compare --json` prints, as a JSON schema" },
   },
   declare = function(parser)
     parser:argument("topic", "a command, exit-codes or environment"):args "?"
     parser:flag("--man", "print the manual page")
+    parser:option("--schema", "print a JSON schema: " .. schema.listing()):argname "<document>":choices(schema.names)
   end,
 }
 
 local commands = {
-  require "mapgrad.cli.run", require "mapgrad.cli.list", require "mapgrad.cli.show", require "mapgrad.cli.diff",
-  require "mapgrad.cli.compare", require "mapgrad.cli.plot", require "mapgrad.cli.report",
+  require "mapgrad.cli.run", require "mapgrad.cli.plan", require "mapgrad.cli.list", require "mapgrad.cli.show",
+  require "mapgrad.cli.diff", require "mapgrad.cli.compare", require "mapgrad.cli.plot", require "mapgrad.cli.report",
   require "mapgrad.cli.repeat", require "mapgrad.cli.gc", require "mapgrad.cli.work", require "mapgrad.cli.repl",
   require "mapgrad.cli.doctor", require "mapgrad.cli.completion", help, version,
 }
@@ -182,6 +185,10 @@ local function dispatch(words)
   local entry = by_name[arguments.command or (arguments.version and "version") or "repl"]
   if arguments.man then
     io.stdout:write(man_page(parser, by_name))
+    return codes.ok
+  end
+  if arguments.schema then
+    io.stdout:write(schema.text(arguments.schema))
     return codes.ok
   end
   if entry.command == help then return show_topic(arguments.topic, parser, by_name) end

@@ -20,9 +20,9 @@ local ENVIRONMENT = {
   { "MAPGRAD_LUA", "interpreter of build/mapgrad in a checkout (luajit)" },
   { "XDG_CACHE_HOME", "in place of ~/.cache" },
   { "XDG_STATE_HOME", "in place of ~/.local/state, where the prompt's history is" },
-  { "SLURM_ARRAY_TASK_*", "in a task of an array `run` does that part of the runs" },
-  { "SLURM_CPUS_PER_TASK", "threads that `run` uses; else SLURM_CPUS_ON_NODE" },
-  { "PARALLEL_SEQ", "in a job of GNU parallel `run` uses one thread" },
+  { "SLURM_ARRAY_TASK_*", "in a task of an array `run` and `plan` take that part of the runs" },
+  { "SLURM_CPUS_PER_TASK", "threads that `run` and `work` use; else SLURM_CPUS_ON_NODE" },
+  { "PARALLEL_SEQ", "in a job of GNU parallel `run` and `work` use one thread" },
   { "NO_COLOR", "nothing is ever coloured, with or without it" },
 }
 

@@ -64,11 +64,8 @@ function command.run(arguments, _, cli)
   if run.state ~= "finished" then
     return show_runs.complain(("%s: expected a finished run, this one is %s"):format(run.folder, run.state), codes)
   end
-  local real = core.info().real_bytes == 8 and "double" or "float"
-  if run.config.real ~= real then
-    return show_runs.complain(("%s: was run in %s: %s"):format(run.folder, run.config.real,
-      run.config.real == "double" and "add --double" or "leave --double out"), codes)
-  end
+  local wrong = show_runs.wrong_real(run.folder, run.config.real)
+  if wrong then return show_runs.complain(wrong, codes) end
   require("mapgrad").threads(arguments.threads or math.min(core.processors(), values.MOST_THREADS))
   core.stop_signals()
   local root = arguments.out or os.tmpname()

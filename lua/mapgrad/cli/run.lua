@@ -1,6 +1,7 @@
 --- `mapgrad run`: the runs of an experiment file.
 -- @module mapgrad.cli.run
 local one = require "mapgrad.cli.work"
+local planning = require "mapgrad.cli.planning"
 local values = require "mapgrad.cli.values"
 
 local run = {
@@ -16,65 +17,17 @@ local run = {
 }
 
 function run.declare(parser)
-  parser:argument("file", "a Lua file that returns mg.experiment { ... }"):args "?"
-  parser:option("--set", "set an option; several values are a sweep"):argname "<name=value>":count "*"
-    :convert(values.pair "--set")
-  parser:option("--seeds", "number of seeds (the file's)"):argname "<N>":convert(values.whole("--seeds", 1, 1e6))
-  parser:option("--seed", "the first seed, same as --set seed=N"):argname "<N>"
-  parser:option("--variants", "some of the file's variants"):argname "<x,y>":convert(values.list)
+  planning.declare(parser)
   parser:option("--jobs", "runs at a time"):argname "<N>":convert(values.whole "--jobs")
-  parser:option("--threads", "threads of a run (processors / jobs)"):argname "<N>"
-  parser:option("--budget", "equal work in place of epochs"):argname "<solver_calls=N>":convert(values.budget)
-  parser:option("--limit", "at most N batches a pass over data, or a share"):argname "<N>":convert(values.limit)
-  parser:option("--time-limit", "save and end after so long: 90, 30m, 3h50m"):argname "<time>"
-    :convert(values.time "--time-limit")
-  parser:option("--shard", "part i of n of the runs"):argname "<i/n>":convert(values.shard)
   parser:flag("--slurm", "as an array job of Slurm, by sbatch")
   parser:option("--tasks", "tasks of the array (4 runs each)"):argname "<N>":convert(values.whole "--tasks")
   parser:option("--slurm-options", "for sbatch: \"--time=1:00:00 --mem=4G\""):argname "<text>"
   parser:option("--text", "read FILE's text from here"):argname "<file>":hidden(true)
-  parser:option("--save-every", "seconds between checkpoints (30)"):argname "<s>"
-    :convert(values.positive "--save-every")
-  parser:option("--out", "folder of the runs (build/results/<title>)"):argname "<dir>"
   parser:flag("--smoke", "a short run of each variant; nothing is kept")
   parser:flag("--dry-run", "show what would be run")
-  parser:flag("--retry-failed", "also the runs that failed before")
-  parser:flag("--again", "also the runs that are finished")
-  parser:flag("--double", "compute in double precision")
-  parser:flag("-q --quiet", "no progress, only results")
 end
 
-local function complain(message)
-  io.stderr:write("error: ", message, "\n")
-end
-
--- The experiment that the file returns and the file's text, which may lie in another place; or nil and the exit code.
-local function load_experiment(path, place, codes)
-  local text, message, reason = require("mapgrad.experiment.source").read(place)
-  if not text then
-    complain(message)
-    return nil, reason == "missing" and codes.no_input or codes.failed
-  end
-  local subject, caught = require("mapgrad.experiment.work").load(text, path)
-  if subject then return subject, text end
-  one.explain(caught, path)
-  return nil, require("mapgrad.failure").is_interrupt(caught) and codes.interrupted or codes.failed
-end
-
-local function file_help(path, subject)
-  return ("%s\n\nExamples:\n  mapgrad run %s\n  mapgrad run %s --set seed=2\n\n%s\n%s"):format(
-    subject.title, path, path, "Options, for --set name=value, with their defaults:", subject:describe())
-end
-
--- What the flags set, as options are set.
-local function texts_of(arguments)
-  local texts = {}
-  for _, entry in ipairs(arguments.set) do texts[#texts + 1] = entry end
-  for _, name in ipairs { "seed", "threads" } do
-    if arguments[name] then texts[#texts + 1] = { name, arguments[name] } end
-  end
-  return texts
-end
+local complain, say = planning.complain, planning.say
 
 local function describe(config)
   local parts, names = {}, {}
@@ -96,38 +49,12 @@ local function show_plan(configs, root)
   if #configs > 5 then print(("  ... and %d more"):format(#configs - 5)) end
 end
 
--- Makes the folders of the runs and sorts out those to do.
--- @return list of folders, and counts of those left out by state; or nil and a message
-local function to_do(configs, root, source, o)
-  local store = require "mapgrad.experiment.store"
-  local folders, left = {}, { finished = 0, failed = 0, running = 0 }
-  for _, config in ipairs(configs) do
-    local folder, message = store.create(root, config, source)
-    if not folder then return nil, message end
-    local state = store.state(folder)
-    if (state == "finished" and o.again) or (state == "failed" and o.retry) then
-      store.clear(folder)
-      state = "new"
-    end
-    if left[state] then
-      left[state] = left[state] + 1
-    else
-      folders[#folders + 1] = folder
-    end
-  end
-  return folders, left
-end
-
 -- The printed lines of a run that was finished before.
 local function replay(folder)
   local file = io.open(folder .. "/log.txt", "rb")
   if not file then return end
   io.stdout:write(file:read "*a")
   file:close()
-end
-
-local function say(quiet, ...)
-  if not quiet then io.stderr:write(...) end
 end
 
 -- One run, in this process.
@@ -171,25 +98,15 @@ local function run_many(folders, left, o, codes)
   return open > 0 and codes.again or codes.ok
 end
 
-local function tell_left(left, quiet)
-  if left.failed > 0 then
-    say(quiet, ("%d failed before and %s left out; --retry-failed does them\n"):format(left.failed,
-      left.failed == 1 and "is" or "are"))
-  end
-  if left.running > 0 then
-    say(quiet, ("%d %s being done by another process\n"):format(left.running, left.running == 1 and "is" or "are"))
-  end
-end
-
 local function perform(subject, path, source, configs, arguments, o, codes)
   local is_first = not require("mapgrad.experiment.engine").is_restart()
-  local folders, left = to_do(configs, o.root, source,
+  local folders, left = planning.to_do(configs, o.root, source,
     { again = is_first and arguments.again, retry = (is_first and arguments.retry_failed) or #configs == 1 })
   if not folders then
     complain(left)
     return codes.cannot_create
   end
-  tell_left(left, o.quiet)
+  planning.tell_left(left, o.quiet)
   if #configs == 1 and #folders == 1 then
     say(o.quiet, ("%s: seed %.0f, %d threads, results in %s\n"):format(subject.title, configs[1].seed,
       require("mapgrad").threads(), folders[1]))
@@ -265,56 +182,24 @@ local function smoke(subject, path, source, configs, o, codes)
   return code
 end
 
--- What the arguments say about the runs; or nil and a message.
-local function plan_of(subject, path, source, arguments)
-  local plan = require "mapgrad.experiment.plan"
-  local configs, threads = plan.runs(subject, {
-    path = path, source = source, set = texts_of(arguments), seeds = arguments.seeds, variants = arguments.variants,
-    budget = arguments.budget, limit = arguments.limit, smoke = arguments.smoke,
-  })
-  if not configs then return nil, threads end
-  if arguments.slurm then return configs, threads end
-  local part = arguments.shard
-  if not part then
-    local message
-    part, message = require("mapgrad.experiment.engine").shard()
-    if message then return nil, message end
-    if part then say(arguments.quiet, ("task of a Slurm array: shard %d/%d\n"):format(part[1], part[2])) end
-  end
-  if part then configs = plan.shard(configs, part[1], part[2]) end
-  return configs, threads
-end
-
 local function command_text()
   return "mapgrad " .. require("mapgrad.experiment.shell").line(rawget(_G, "arg") or {})
 end
 
 function run.run(arguments, help_text, cli)
   local codes, path = cli.codes, arguments.file
-  if not path then
-    if not arguments.help then return cli.usage_error("which file?", "run") end
-    io.stdout:write(help_text, "\n")
-    return codes.ok
-  end
-  local subject, source = load_experiment(path, arguments.text or path, codes)
+  local subject, source = planning.open(arguments, help_text, cli, "run")
   if not subject then return source end
-  if arguments.help then
-    print(file_help(path, subject))
-    return codes.ok
-  end
   local configs, threads
   local wrong = require("mapgrad.cli.slurm").conflict(arguments)
-  if not wrong then configs, threads = plan_of(subject, path, source, arguments) end
-  if configs and (threads or 1) > values.MOST_THREADS then
-    configs, threads = nil, ("threads: expected at most %d, got %.0f"):format(values.MOST_THREADS, threads)
-  end
+  if not wrong then configs, threads = planning.configs(subject, source, arguments) end
   if not configs then return cli.usage_error(wrong or threads, "run " .. path) end
   local mg, core = require "mapgrad", require "mapgrad.real"
   local jobs = arguments.jobs or 1
   local processors = require("mapgrad.experiment.engine").processors(core.processors())
   local share = math.max(1, math.min(math.floor(processors / jobs), values.MOST_THREADS))
   local o = {
-    root = (arguments.out or "build/results/" .. subject:slug()):gsub("(.)/+$", "%1"), quiet = arguments.quiet,
+    root = planning.root(subject, arguments), quiet = arguments.quiet,
     jobs = jobs, threads = threads or share, double = arguments.double, command = command_text(),
     save_every = arguments.save_every,
     ends_at = arguments.time_limit and core.clock() + arguments.time_limit,

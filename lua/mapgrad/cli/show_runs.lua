@@ -46,6 +46,15 @@ function show_runs.tell_unreadable(runs)
   for _, message in ipairs(runs.unreadable) do io.stderr:write("left out: ", message, "\n") end
 end
 
+--- What to say of a run that is of the other precision; nil if it is not.
+-- @param real  "float" or "double", of its configuration
+function show_runs.wrong_real(folder, real)
+  local is_double = require("mapgrad.real").info().real_bytes == 8
+  if real == nil or (real == "double") == is_double then return nil end
+  return ("%s: is a run in %s: %s"):format(folder, real, is_double and "leave --double and MAPGRAD_REAL=double out"
+    or "add --double")
+end
+
 --- The runs of some stores. What cannot be read is told and left out.
 -- @return list as of store.runs; or nil and a message
 function show_runs.all(given)

@@ -65,11 +65,15 @@ function work.run(arguments, _, cli)
   if arguments.parent then core.process_follow() end
   core.stop_signals()
   local mg = require "mapgrad"
-  if arguments.threads then mg.threads(arguments.threads) end
+  mg.threads(arguments.threads or
+    math.min(require("mapgrad.experiment.engine").processors(core.processors()), values.MOST_THREADS))
   local folder, limit = arguments.folder:gsub("(.)/+$", "%1"), arguments.time_limit
   if not require("mapgrad.experiment.store").is_run(folder) then
     return show_runs.complain(show_runs.no_run(folder), codes)
   end
+  local config = require("mapgrad.data.json").read(folder .. "/config.json")
+  local wrong = type(config) == "table" and show_runs.wrong_real(folder, config.real)
+  if wrong then return show_runs.complain(wrong, codes) end
   local state, caught = require("mapgrad.experiment.work").run(folder, {
     command = "mapgrad work " .. folder, ends_at = limit and core.clock() + limit, save_every = arguments.save_every,
     quiet = arguments.quiet, tee = not arguments.parent,

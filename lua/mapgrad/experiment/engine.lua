@@ -30,6 +30,21 @@ function engine.processors(all, getenv)
   return all
 end
 
+-- What a shell that is not the user's has to know to find the modules and the data.
+local HANDED_ON = { "LUA_PATH", "LUA_CPATH", "MAPGRAD_REAL", "MAPGRAD_DATA" }
+
+--- The variables that a command for another program takes along.
+-- @param getenv  function name -> text or nil (default os.getenv)
+-- @return list of {name, value}
+function engine.handed_on(getenv)
+  local list = {}
+  for _, name in ipairs(HANDED_ON) do
+    local value = (getenv or os.getenv)(name)
+    if value then list[#list + 1] = { name, value } end
+  end
+  return list
+end
+
 --- Whether Slurm has started this task before: what was done then is not to be done again.
 -- @param getenv  function name -> text or nil (default os.getenv)
 function engine.is_restart(getenv)

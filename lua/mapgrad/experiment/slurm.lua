@@ -3,15 +3,13 @@
 -- Two minutes before a task's time is over Slurm sends USR1 to its shell, which hands it on to mapgrad; mapgrad saves
 -- its runs and ends with 75; the shell asks Slurm to queue the task again, and the runs go on from their checkpoints.
 -- @module mapgrad.experiment.slurm
+local engine = require "mapgrad.experiment.engine"
 local shell = require "mapgrad.experiment.shell"
 
 local slurm = {}
 
 local MOST_TASKS = 1000 -- Slurm's MaxArraySize is 1001 unless the site says else: the ids end at 1000
 local RUNS = 4          -- of a task: a task a run would be hard on Slurm's scheduler
-
--- What a shell that is not the user's has to know to find the modules and the data.
-local HANDED_ON = { "LUA_PATH", "LUA_CPATH", "MAPGRAD_REAL", "MAPGRAD_DATA" }
 
 local SCRIPT = [[
 #!/bin/sh
@@ -54,9 +52,8 @@ end
 
 local function exports(getenv)
   local lines = {}
-  for _, name in ipairs(HANDED_ON) do
-    local value = getenv(name)
-    if value then lines[#lines + 1] = ("export %s=%s\n"):format(name, shell.quote(value)) end
+  for i, row in ipairs(engine.handed_on(getenv)) do
+    lines[i] = ("export %s=%s\n"):format(row[1], shell.quote(row[2]))
   end
   return table.concat(lines)
 end
@@ -74,7 +71,7 @@ function slurm.script(o)
   local output = o.root:gsub("%%", "%%%%") .. "/slurm-%A_%a.log"
   return SCRIPT:format(o.name, o.tasks, shell.quote(output), shell.quote(o.folder),
     o.options and "#SBATCH " .. o.options .. "\n" or "", (o.command:gsub("%c", " ")), o.tasks, o.tasks,
-    exports(o.getenv or os.getenv), shell.line(o.words), o.tasks)
+    exports(o.getenv), shell.line(o.words), o.tasks)
 end
 
 --- Whether sbatch is there.
