@@ -1,6 +1,6 @@
 --- What `mapgrad run` and `mapgrad plan` share: from the words about an experiment to the runs that are to be done.
 -- @module mapgrad.cli.planning
-local one = require "mapgrad.cli.work"
+local outcome = require "mapgrad.cli.outcome"
 local values = require "mapgrad.cli.values"
 
 local planning = {}
@@ -47,7 +47,7 @@ local function load_experiment(path, place, codes)
   end
   local subject, caught = require("mapgrad.experiment.work").load(text, path)
   if subject then return subject, text end
-  one.explain(caught, path)
+  outcome.explain(caught, path)
   return nil, require("mapgrad.failure").is_interrupt(caught) and codes.interrupted or codes.failed
 end
 

@@ -1,6 +1,6 @@
 --- `mapgrad repeat`: a run once more from its own record, and whether its numbers are the same.
 -- @module mapgrad.cli.repeat
-local one = require "mapgrad.cli.work"
+local outcome = require "mapgrad.cli.outcome"
 local show_runs = require "mapgrad.cli.show_runs"
 local values = require "mapgrad.cli.values"
 
@@ -38,7 +38,7 @@ local function do_it(run, root, arguments)
   local state, caught = require("mapgrad.experiment.work").run(folder, {
     command = "mapgrad repeat " .. run.folder, quiet = arguments.quiet, tee = true,
   })
-  if caught then one.explain(caught, run.config.file) end
+  if caught then outcome.explain(caught, run.config.file) end
   return folder, state, caught
 end
 
@@ -74,7 +74,7 @@ function command.run(arguments, _, cli)
   local is_same = state == "finished" and verdict(run, folder)
   if not arguments.out then require("mapgrad.experiment.store").remove(root) end
   if not folder then return show_runs.complain(state, codes) end
-  if state ~= "finished" then return one.code_of(state, caught, codes) end
+  if state ~= "finished" then return outcome.code_of(state, caught, codes) end
   return is_same and codes.ok or codes.failed
 end
 

@@ -1,6 +1,6 @@
 --- `mapgrad run`: the runs of an experiment file.
 -- @module mapgrad.cli.run
-local one = require "mapgrad.cli.work"
+local outcome = require "mapgrad.cli.outcome"
 local planning = require "mapgrad.cli.planning"
 local values = require "mapgrad.cli.values"
 
@@ -63,8 +63,8 @@ local function run_here(subject, folder, path, o, codes)
     subject = subject, command = o.command, ends_at = o.ends_at, save_every = o.save_every, quiet = o.quiet,
     tee = true, ranks = o.ranks, begin = o.begin, agree = o.agree,
   })
-  if caught then one.explain(caught, path) end
-  return one.code_of(state, caught, codes)
+  if caught then outcome.explain(caught, path) end
+  return outcome.code_of(state, caught, codes)
 end
 
 local function print_counts(counts, open, elsewhere, before)
@@ -148,10 +148,10 @@ local function perform_together(subject, path, source, configs, arguments, o, co
   elseif mpi.broadcast(false) then
     local folder = o.root .. "/" .. require("mapgrad.experiment.plan").name(configs[1])
     state, caught = work.follow(folder, configs[1], { subject = subject, agree = o.agree })
-    code = one.code_of(state, caught, codes)
+    code = outcome.code_of(state, caught, codes)
     if state == "failed" then
       io.stderr:write(("rank %d of %d: "):format(mpi.rank(), mpi.size()))
-      one.explain(caught, path)
+      outcome.explain(caught, path)
     end
   else
     code = mpi.broadcast(0)
@@ -174,8 +174,8 @@ local function smoke(subject, path, source, configs, o, codes)
     say(o.quiet, ("smoke: %s\n"):format(plan.name(config)))
     local state, caught = require("mapgrad.experiment.work").run(folder, { subject = subject, quiet = true,
       command = o.command, tee = true })
-    if caught then one.explain(caught, path) end
-    code = math.max(code, one.code_of(state, caught, codes))
+    if caught then outcome.explain(caught, path) end
+    code = math.max(code, outcome.code_of(state, caught, codes))
     if state == "cut" then break end -- Ctrl-C, or a signal to end
   end
   store.remove(root)

@@ -126,14 +126,9 @@ function show_runs.differing(runs)
   return names
 end
 
---- The metric to show of a run: what the file names, else the first number of its last line that is no counter.
+--- The metric to show of a run: what the file names, else what `compare` would look at; nil without any.
 function show_runs.metric(run)
-  local last = run.rows[#run.rows]
-  if not last then return nil end
-  if run.metric then return run.metric end
-  for _, name in ipairs(show_runs.names(last)) do
-    if type(last[name]) == "number" and name ~= "epoch" and name ~= "solves" and name ~= "step" then return name end
-  end
+  return run.metric or (require("mapgrad.experiment.compare.rows").metric { run })
 end
 
 --- A run as a table for --json.

@@ -1,6 +1,6 @@
 --- `mapgrad work`: one run, of its folder.
 -- @module mapgrad.cli.work
-local failure = require "mapgrad.failure"
+local outcome = require "mapgrad.cli.outcome"
 local show_runs = require "mapgrad.cli.show_runs"
 local values = require "mapgrad.cli.values"
 
@@ -37,29 +37,6 @@ local function progress_file(path)
   }
 end
 
---- Shows what ended a run, at least the file it is in (a tail call leaves no line).
-function work.explain(caught, path)
-  require("mapgrad.progress").break_line()
-  io.stdout:flush()
-  if failure.is_interrupt(caught) then
-    io.stderr:write "interrupted\n"
-  elseif caught.code == "MG-STOPPED" then
-    io.stderr:write("stopped: ", caught.message, "; the same command goes on with it\n")
-  else
-    caught.place = caught.place or path
-    io.stderr:write(failure.text(caught), "\n")
-  end
-end
-
---- The exit code for a state that experiment.work returned.
-function work.code_of(state, caught, codes)
-  if state == "finished" then return codes.ok end
-  if state == "running" then return codes.again end
-  if state == "unsaved" then return codes.unwritten end
-  if state == "cut" then return failure.is_interrupt(caught) and codes.interrupted or codes.again end
-  return codes.failed
-end
-
 function work.run(arguments, _, cli)
   local core, codes = require "mapgrad.real", cli.codes
   if arguments.parent then core.process_follow() end
@@ -84,9 +61,9 @@ function work.run(arguments, _, cli)
     if arguments.parent then return codes.again end -- what is written here goes to the log of that run
     io.stderr:write(("%s: another process is at this run\n"):format(folder))
   elseif caught then
-    work.explain(caught, folder .. "/experiment.lua")
+    outcome.explain(caught, folder .. "/experiment.lua")
   end
-  return work.code_of(state, caught, codes)
+  return outcome.code_of(state, caught, codes)
 end
 
 return work
