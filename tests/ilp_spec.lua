@@ -497,14 +497,7 @@ describe("solver.ilp", function()
 
   it("ends at a time limit of the computation", function()
     local s, x = hard()
-    core.time_limit(0.2)
-    local started = core.processor_time()
-    local ok, message = pcall(s, x)
-    local took = core.processor_time() - started
-    core.time_limit(0)
-    assert.is_false(ok)
-    assert.matches("time limit reached %[MG%-INTERRUPTED%]", message)
-    assert(took < (is_sanitized and 5 or 0.6), took)
+    support.assert_interrupted(0.2, is_sanitized and 5 or 0.6, s, x)
   end)
 
   local script = [[

@@ -81,6 +81,19 @@ function support.assert_fails(code, text, f, ...)
   end
 end
 
+--- Asserts that f(...) is ended by a time limit of `limit` seconds, within so many seconds of the processor.
+function support.assert_interrupted(limit, within, f, ...)
+  local core = require "mapgrad.real"
+  local started = core.processor_time()
+  core.time_limit(limit)
+  local ok, message = pcall(f, ...)
+  core.time_limit(0)
+  local took = core.processor_time() - started
+  assert(not ok, "no error was raised")
+  assert(tostring(message):find("time limit reached [MG-INTERRUPTED]", 1, true), tostring(message))
+  assert(took < within, ("it took %.3f s"):format(took))
+end
+
 --- Asserts that a call returned nil and a message that holds the texts.
 function support.assert_refused(texts, value, message)
   assert(value == nil and type(message) == "string", "a file was not refused")
