@@ -7,7 +7,7 @@ local command = dofile "tests/command.lua"
 local support = require "tests.support"
 
 local checkpoint, data, nn, optim, random, tensor = mg.checkpoint, mg.data, mg.nn, mg.optim, mg.random, mg.tensor
-local assert_fails = support.assert_fails
+local assert_fails, read_bytes, refused = support.assert_fails, support.read_bytes, support.assert_refused
 
 local folder
 
@@ -15,20 +15,6 @@ setup(function() folder = command.folder() end)
 teardown(function() command.remove(folder) end)
 
 local function path(name) return folder .. "/" .. name end
-
-local function slurp(name)
-  local file = assert(io.open(name, "rb"))
-  local bytes = file:read "*a"
-  file:close()
-  return bytes
-end
-
-local function refused(texts, value, message)
-  assert.is_nil(value)
-  for _, text in ipairs(texts) do
-    assert.truthy(message:find(text, 1, true), ("'%s' is not in: %s"):format(text, message))
-  end
-end
 
 -- A part of one's own, which keeps what it is given.
 local function new_part(state)
@@ -125,7 +111,7 @@ describe("a checkpoint", function()
     local other = small_training(5)
     assert(checkpoint.resume(path "d1", other))
     assert(checkpoint.save(path "d2", other))
-    assert.equal(slurp(path "d1"), slurp(path "d2"))
+    assert.equal(read_bytes(path "d1"), read_bytes(path "d2"))
   end)
 
   it("of the other real type is converted", function()
@@ -157,7 +143,7 @@ describe("a checkpoint", function()
 
   it("is refused when any byte is changed or missing", function()
     assert(checkpoint.save(path "f", { part = new_part { t = tensor { 1, 2, 3 }, n = 1 } }))
-    local whole = slurp(path "f")
+    local whole = read_bytes(path "f")
     for at = 1, #whole do
       local changed = whole:sub(1, at - 1) .. string.char((whole:byte(at) + 1) % 256) .. whole:sub(at + 1)
       refused({ "damaged" }, checkpoint.load(command.write(path "damaged", changed)))
@@ -310,7 +296,7 @@ describe("a training that is cut and resumed", function()
   it("ends with the same bytes, wherever it was cut", function()
     os.remove(path "cut")
     train(0)
-    local uncut = slurp(path "done")
+    local uncut = read_bytes(path "done")
     os.remove(path "done")
     random.seed(os.time())
     local cuts, last = {}, 0
@@ -324,12 +310,12 @@ describe("a training that is cut and resumed", function()
       last = step
     end
     train(0)
-    assert.is_true(uncut == slurp(path "done"), "cut at " .. table.concat(cuts, ", "))
+    assert.is_true(uncut == read_bytes(path "done"), "cut at " .. table.concat(cuts, ", "))
     -- and cut once only
     os.remove(path "cut")
     train(cuts[5])
     train(0)
-    assert.is_true(uncut == slurp(path "done"))
+    assert.is_true(uncut == read_bytes(path "done"))
   end)
 end)
 
@@ -368,7 +354,7 @@ describe("a killed writer", function()
         "'" .. package.path .. "'", "'" .. package.cpath .. "'" }
       os.execute(table.concat(words, " ") .. " 2>/dev/null")
       local printed = 0
-      for line in slurp(path "target.out"):gmatch "(%d+)\n" do printed = tonumber(line) end
+      for line in read_bytes(path "target.out"):gmatch "(%d+)\n" do printed = tonumber(line) end
       local tree = assert(checkpoint.load(path "target"))
       local n = tree.part.n
       -- what was printed is on the disk; at most one more was written without its line

@@ -1,15 +1,10 @@
 --- Runs programs on the interpreter that runs the specs, with its module paths.
+local slurp = require("tests.support").read_bytes
+
 local command = {}
 
 local function quote(text)
   return "'" .. text:gsub("'", "'\\''") .. "'"
-end
-
-local function slurp(path)
-  local file = assert(io.open(path, "rb"))
-  local text = file:read("*a")
-  file:close()
-  return text
 end
 
 --- Writes a text file.

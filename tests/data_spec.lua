@@ -1,35 +1,17 @@
 -- Files, data sets and the folder layout. Everything is written below one temporary folder.
 local mg = require "mapgrad"
 local lfs = require "lfs"
+local command = dofile "tests/command.lua"
+local support = require "tests.support"
 
 local data, random, tensor = mg.data, mg.random, mg.tensor
+local assert_refused, read_bytes = support.assert_refused, support.read_bytes
 
 local folder
 
 local function path(name) return folder .. "/" .. name end
 
-local function write_bytes(name, bytes)
-  local file = assert(io.open(path(name), "wb"))
-  file:write(bytes)
-  file:close()
-  return path(name)
-end
-
-local function read_bytes(name)
-  local file = assert(io.open(name, "rb"))
-  local bytes = file:read "*a"
-  file:close()
-  return bytes
-end
-
--- nil and a message with all the texts in it (plain).
-local function assert_refused(texts, value, message)
-  assert.is_nil(value)
-  assert.is_string(message)
-  for _, text in ipairs(texts) do
-    assert.truthy(message:find(text, 1, true), ("'%s' is not in: %s"):format(text, message))
-  end
-end
+local function write_bytes(name, bytes) return command.write(path(name), bytes) end
 
 -- That f raises an error with the text in it.
 local function assert_raises(text, f, ...)
@@ -46,24 +28,8 @@ local function counting(...)
   return tensor(list):reshape(...)
 end
 
-setup(function()
-  folder = os.tmpname()
-  os.remove(folder)
-  assert(lfs.mkdir(folder))
-end)
-
-teardown(function()
-  local function remove(directory)
-    for name in lfs.dir(directory) do
-      local full = directory .. "/" .. name
-      if name ~= "." and name ~= ".." then
-        if lfs.attributes(full, "mode") == "directory" then remove(full) else os.remove(full) end
-      end
-    end
-    lfs.rmdir(directory)
-  end
-  remove(folder)
-end)
+setup(function() folder = command.folder() end)
+teardown(function() command.remove(folder) end)
 
 describe("data.npy", function()
   for _, type_name in ipairs { "f4", "f8", "i8", "i4", "u1" } do

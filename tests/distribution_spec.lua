@@ -6,18 +6,11 @@ local autograd, distribution, random, solver, tensor = mg.autograd, mg.distribut
 local near, assert_near, assert_fails, is_double = support.near, support.assert_near, support.assert_fails,
   support.is_double
 
+local complete = support.complete_edges
 local SLACK = is_double and 1e-11 or 2e-5
 
 local function oracle(name)
   return require("tests.oracle." .. name).enumerate
-end
-
-local function complete(nodes)
-  local edges = {}
-  for i = 1, nodes do
-    for j = i + 1, nodes do edges[#edges + 1] = { i, j } end
-  end
-  return edges
 end
 
 local DIAMOND = { nodes = 5,

@@ -5,6 +5,7 @@ local support = require "tests.support"
 local estimator, noise, random, solver = mg.estimator, mg.noise, mg.random, mg.solver
 local target, tensor = mg.target, mg.tensor
 local near, assert_fails = support.near, support.assert_fails
+local argmax, dot, gradient = support.argmax, support.dot, support.gradient
 
 local EXACT = support.is_double and 1e-12 or 1e-5
 
@@ -54,32 +55,9 @@ local function sampled(name, s, extra)
   return layer_by(name, s, options), NOISY[name] and 3 or 1
 end
 
--- Gradient of sum(layer(x) * weight) for x.
-local function gradient(layer, x, weight, context)
-  local leaf = x:clone():watch()
-  local z = layer(leaf, context)
-  z:backward(weight:axes() == z:axes() and weight or (tensor.zeros(z:shape()) + weight) * (1 / z:size(1)))
-  return leaf.grad, z
-end
-
-local function dot(a, b)
-  local sum = 0
-  for i = 1, #a do sum = sum + a[i] * b[i] end
-  return sum
-end
-
 -- All 0/1 vectors of length n with k ones.
 local function subsets(n, k)
   return require("tests.oracle.top_k").enumerate({ n = n, k = k })
-end
-
-local function argmax(set, theta)
-  local best, value
-  for _, z in ipairs(set) do
-    local v = dot(theta, z)
-    if not value or v > value then best, value = z, v end
-  end
-  return best, value
 end
 
 describe("every estimator", function()
@@ -761,8 +739,9 @@ describe("targets", function()
       return { truth = truth }
     end)
     near((s(truth) - z) * 0.25, g, EXACT)
-    assert_fails("estimator_spec.lua:", "needs the true parameters", function() step(target.given()) end)
-    assert_fails("estimator_spec.lua:", "truth: expected shape [batch..., 9], got 4x8", function()
+    -- the line that calls the layer, in support.gradient
+    assert_fails("support.lua:", "needs the true parameters", function() step(target.given()) end)
+    assert_fails("support.lua:", "truth: expected shape [batch..., 9], got 4x8", function()
       step(target.given(), "max", function() return { truth = tensor.ones(4, 8) } end)
     end)
   end)

@@ -1,5 +1,6 @@
 -- The architecture as a table, and a reading of every #include and require against it.
 local lfs = require "lfs"
+local read = require("tests.support").read_bytes
 
 -- ---------------------------------------------------------------- the table
 
@@ -87,13 +88,6 @@ local function set(...)
     for _, name in ipairs(list) do result[name] = true end
   end
   return result
-end
-
-local function read(path)
-  local file = assert(io.open(path, "rb"))
-  local text = file:read "*a"
-  file:close()
-  return text
 end
 
 -- Files below a folder whose names match, sorted.

@@ -7,17 +7,11 @@ local estimator, solver, tensor = mg.estimator, mg.solver, mg.tensor
 local near = support.near
 
 local EXACT = support.is_double and 1e-10 or 1e-5
+local from_one = support.from_one
 local SHARED = os.getenv "MAPGRAD_SHARED" or "../shared"
 
 local function cases(name)
   return support.golden_cases("identity/" .. name, pending)
-end
-
--- Pairs of nodes from 0, counted from 1.
-local function from_one(edges)
-  local list = {}
-  for e, ends in ipairs(edges) do list[e] = { ends[1] + 1, ends[2] + 1 } end
-  return list
 end
 
 -- Solvers by the names of the file, from the case's structure.

@@ -2,15 +2,9 @@
 local compat = require "mapgrad.compat"
 local core = require "mapgrad.real"
 local mg = require "mapgrad"
+local read = require("tests.support").read_bytes
 
 local module_name = core.info().real_bytes == 8 and "mapgrad.core_double" or "mapgrad.core"
-
-local function read(path)
-  local file = assert(io.open(path, "rb"))
-  local text = file:read "*a"
-  file:close()
-  return text
-end
 
 -- What a command prints.
 local function output(command)

@@ -5,7 +5,7 @@ local mg = require "mapgrad"
 local support = require "tests.support"
 local estimator, loss, noise, random, solver = mg.estimator, mg.loss, mg.noise, mg.random, mg.solver
 local target, tensor = mg.target, mg.tensor
-local near, is_double = support.near, support.is_double
+local near, dot, gradient, is_double = support.near, support.dot, support.gradient, support.is_double
 
 local EXACT = is_double and 1e-12 or 1e-5
 
@@ -16,22 +16,8 @@ local function double_it(name, f)
   end)
 end
 
--- Gradient of sum(layer(x) * weight) for x, and the samples; weight [batch, n] counts for each sample alike.
-local function gradient(layer, x, weight, context)
-  local leaf = x:clone():watch()
-  local z = layer(leaf, context)
-  z:backward(weight:axes() == z:axes() and weight or (tensor.zeros(z:shape()) + weight) * (1 / z:size(1)))
-  return leaf.grad, z
-end
-
 local function rows_of(list, n)
   return tensor.zeros(n, #list) + tensor(list)
-end
-
-local function dot(a, b)
-  local sum = 0
-  for i = 1, #a do sum = sum + a[i] * b[i] end
-  return sum
 end
 
 local function softmax(theta)

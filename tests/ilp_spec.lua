@@ -104,17 +104,6 @@ local function integer(low, high)
   return low + math.floor(random.uniform "spec" * (high - low + 1))
 end
 
--- The 0/1 vectors of n entries that a predicate accepts, the lexicographically largest first.
-local function vectors(n, accepts)
-  local set = {}
-  for code = 2 ^ n - 1, 0, -1 do
-    local z = {}
-    for j = 1, n do z[j] = math.floor(code / 2 ^ (n - j)) % 2 end
-    if accepts(z) then set[#set + 1] = z end
-  end
-  return set
-end
-
 -- The first of the best.
 local function best_of(set, x)
   local chosen, most
@@ -142,7 +131,7 @@ describe("solver.b_matching", function()
         local capacity, least, x = {}, {}, {}
         for i = 1, nodes do capacity[i], least[i] = integer(0, 3), integer(-3, 1) end
         for e = 1, #edges do x[e] = integer(-2, 4) end
-        local set = vectors(#edges, function(z)
+        local set = support.zero_ones(#edges, function(z)
           for node = 1, nodes do
             local degree = 0
             for e, edge in ipairs(edges) do
@@ -199,7 +188,7 @@ describe("solver.multidimensional_knapsack", function()
         rows[b], capacities[b] = {}, {}
         for j = 1, n do rows[b][j] = integer(-1, 6) end
         for i = 1, m do capacities[b][i] = integer(0, 25) end
-        wanted[b] = best_of(vectors(n, function(z)
+        wanted[b] = best_of(support.zero_ones(n, function(z)
           for i = 1, m do
             local used = 0
             for j = 1, n do used = used + weights[i][j] * z[j] end
@@ -508,14 +497,7 @@ describe("solver.ilp", function()
 
   it("ends at a time limit of the computation", function()
     local s, x = hard()
-    core.time_limit(0.2)
-    local started = core.processor_time()
-    local ok, message = pcall(s, x)
-    local took = core.processor_time() - started
-    core.time_limit(0)
-    assert.is_false(ok)
-    assert.matches("time limit reached %[MG%-INTERRUPTED%]", message)
-    assert(took < (is_sanitized and 5 or 0.6), took)
+    support.assert_interrupted(0.2, is_sanitized and 5 or 0.6, s, x)
   end)
 
   local script = [[

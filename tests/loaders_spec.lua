@@ -5,16 +5,10 @@ local command = require "tests.command"
 local support = require "tests.support"
 
 local data, random, tensor = mg.data, mg.random, mg.tensor
+local assert_refused = support.assert_refused
 
 local shared = (os.getenv "MAPGRAD_SHARED" or "../shared") .. "/data/mnist"
 local folder
-
-local function assert_refused(texts, value, message)
-  assert.is_nil(value)
-  for _, text in ipairs(texts) do
-    assert.truthy(message:find(text, 1, true), ("'%s' is not in: %s"):format(text, message))
-  end
-end
 
 local function fresh(name)
   assert(lfs.mkdir(folder .. "/" .. name))
@@ -39,15 +33,8 @@ local function write_files(path, change, compress)
   return path
 end
 
-setup(function()
-  folder = os.tmpname()
-  os.remove(folder)
-  assert(lfs.mkdir(folder))
-end)
-
-teardown(function()
-  os.execute(("rm -rf '%s'"):format(folder))
-end)
+setup(function() folder = command.folder() end)
+teardown(function() command.remove(folder) end)
 
 describe("what readers return", function()
   it("has arithmetic in a script that uses nothing else", function()

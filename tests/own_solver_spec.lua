@@ -479,10 +479,6 @@ assert(mg.data.npy_write(arg[2], z))
 
   it("is ended by a time limit", function()
     local sleeper = solver.command { name = "sleeper", n = 4, command = { "sh", "-c", "sleep 100" } }
-    core.time_limit(0.2)
-    local ok, message = pcall(sleeper, tensor.ones(4))
-    core.time_limit(0)
-    assert.is_false(ok)
-    assert.matches("MG%-INTERRUPTED", message)
+    support.assert_interrupted(0.2, 2, sleeper, tensor.ones(4))
   end)
 end)

@@ -4,24 +4,16 @@ local lfs = require "lfs"
 local mg = require "mapgrad"
 local common = require "tests.bench.common"
 local support = require "tests.support"
+local tsplib = require "tests.tsplib"
 
 local estimator, random, solver, tensor = mg.estimator, mg.random, mg.solver, mg.tensor
-local read_json = support.read_json
+local from_one, grid_edges, read_json = support.from_one, support.grid_edges, support.read_json
 local shared = os.getenv "MAPGRAD_SHARED" or "../shared"
 local has_shared = lfs.attributes(shared .. "/validation", "mode") == "directory"
 
 -- A test that needs the shared files.
 local function it_shared(name, f)
   if has_shared then it(name, f) else pending(name .. ": no folder " .. shared) end
-end
-
-local function grid_edges(rows, cols)
-  local edges = {}
-  for v = 1, rows * cols do
-    if v % cols ~= 0 then edges[#edges + 1] = { v, v + 1 } end
-    if v + cols <= rows * cols then edges[#edges + 1] = { v, v + cols } end
-  end
-  return edges
 end
 
 -- Costs f(i, j) of the complete graph.
@@ -49,63 +41,12 @@ local function cheapest(n, costs)
   return sum_of(z, costs)
 end
 
--- One more than each index.
-local function from_one(edges)
-  local list = {}
-  for i, edge in ipairs(edges) do list[i] = { edge[1] + 1, edge[2] + 1 } end
-  return list
-end
-
--- ---------------------------------------------------------------- TSPLIB
-
-local PI = 3.141592
-
-local function radians(x)
-  local degrees = x < 0 and math.ceil(x) or math.floor(x)
-  return PI * (degrees + 5 * (x - degrees) / 3) / 180
-end
-
-local distance = {
-  EUC_2D = function(a, b) return math.floor(math.sqrt((a[1] - b[1]) ^ 2 + (a[2] - b[2]) ^ 2) + 0.5) end,
-  ATT = function(a, b)
-    local r = math.sqrt(((a[1] - b[1]) ^ 2 + (a[2] - b[2]) ^ 2) / 10)
-    local t = math.floor(r + 0.5)
-    return t < r and t + 1 or t
-  end,
-  GEO = function(a, b)
-    local q1 = math.cos(radians(a[2]) - radians(b[2]))
-    local q2, q3 = math.cos(radians(a[1]) - radians(b[1])), math.cos(radians(a[1]) + radians(b[1]))
-    return math.floor(6378.388 * math.acos(((1 + q1) * q2 - (1 - q1) * q3) / 2) + 1)
-  end,
-}
-
--- n and a function (i, j) -> distance.
-local function read_tsp(path)
-  local fields, points, weights, section = {}, {}, {}, nil
-  for line in io.lines(path) do
-    local key, value = line:match "^%s*([%u_]+)%s*:%s*(%S+)"
-    if key then fields[key] = value
-    elseif line:match "^%s*[%u_]+%s*$" then section = line:match "[%u_]+"
-    elseif section == "NODE_COORD_SECTION" then
-      local x, y = line:match "^%s*%d+%s+(%S+)%s+(%S+)"
-      if x then points[#points + 1] = { tonumber(x), tonumber(y) } end
-    elseif section == "EDGE_WEIGHT_SECTION" then
-      for number in line:gmatch "%S+" do weights[#weights + 1] = tonumber(number) end
-    end
-  end
-  local n, form = tonumber(fields.DIMENSION), fields.EDGE_WEIGHT_FORMAT
-  return n, function(i, j)
-    if fields.EDGE_WEIGHT_TYPE ~= "EXPLICIT" then return distance[fields.EDGE_WEIGHT_TYPE](points[i], points[j]) end
-    if form == "FULL_MATRIX" then return weights[(i - 1) * n + j] end
-    return weights[math.max(i, j) * (math.max(i, j) - 1) / 2 + math.min(i, j)] -- LOWER_DIAG_ROW
-  end
-end
-
 describe("perfect matching, shared values:", function()
   it_shared("optima on the points of TSPLIB", function()
     local count = 0
     for name, row in pairs(read_json(shared .. "/validation/tsp/optima.json")) do
-      local n, between = read_tsp(("%s/validation/tsp/%s.tsp"):format(shared, name))
+      local n, d = tsplib.read(("%s/validation/tsp/%s.tsp"):format(shared, name))
+      local function between(i, j) return d[i][j] end
       assert.equal(row.n, n)
       if row.min_weight_perfect_matching then
         count = count + 1

@@ -2,18 +2,12 @@ local command = dofile "tests/command.lua"
 local data = require "mapgrad.data"
 local plot = require "mapgrad.plot"
 local tensor = require "mapgrad.tensor"
+local read = require("tests.support").read_bytes
 
 local function exists(path)
   local file = io.open(path, "rb")
   if file then file:close() end
   return file ~= nil
-end
-
-local function read(path)
-  local file = assert(io.open(path, "rb"))
-  local text = file:read("*a")
-  file:close()
-  return text
 end
 
 local has_gnuplot = os.execute "command -v gnuplot >/dev/null 2>&1"

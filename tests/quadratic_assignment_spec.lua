@@ -51,13 +51,6 @@ local function cost_of(place, flow, distance)
   return sum
 end
 
--- Indices from 0, in nested lists, as indices from 1.
-local function from_one(list)
-  local copy = {}
-  for i, v in ipairs(list) do copy[i] = type(v) == "table" and from_one(v) or v + 1 end
-  return copy
-end
-
 local function all_pairs(n)
   local edges = {}
   for i = 1, n do
@@ -102,7 +95,7 @@ describe("solver.quadratic_assignment", function()
     local cases = support.read_json(shared .. "/golden/identity/graph_matching.json").cases
     for _, case in ipairs(cases) do
       local s = solver.quadratic_assignment { nodes_a = case.n1, nodes_b = case.n2, partial = case.partial,
-        edges_a = from_one(case.edges1), edges_b = from_one(case.edges2) }
+        edges_a = support.from_one(case.edges1), edges_b = support.from_one(case.edges2) }
       local function solve(unary)
         local costs = tensor.concat({ tensor(unary):flatten(), tensor(case.pairwise):flatten() }, 1)
         local answers = s:solve(costs)
@@ -224,13 +217,7 @@ describe("solver.quadratic_assignment", function()
 
   it("can be interrupted", function()
     local s, costs = hard { nodes = 1e9 }
-    local started = core.processor_time()
-    core.time_limit(0.1)
-    local ok, message = pcall(s, costs)
-    core.time_limit(0)
-    assert.is_false(ok)
-    assert.matches("INTERRUPTED", message)
-    assert(core.processor_time() - started < 3)
+    support.assert_interrupted(0.1, 3, s, costs)
   end)
 
   it("gives layers gradients of unary and pairwise costs", function()

@@ -390,11 +390,7 @@ describe("metric.worst_regret", function()
     local SET = require("tests.oracle.top_k").enumerate { n = 5, k = 2 }
     local items = solver.top_k { n = 5, k = 2 }
     local theta, truth = (tensor.normal(20, 5) * 1.2):floor(), tensor.normal(20, 5)
-    local function dot(a, b)
-      local sum = 0
-      for i = 1, #a do sum = sum + a[i] * b[i] end
-      return sum
-    end
+    local dot = support.dot
     local expected, ties, t, c = 0, 0, theta:to_table(), truth:to_table()
     for i = 1, 20 do
       local optimum, best, worst, count = -math.huge, -math.huge, math.huge, 0

@@ -5,17 +5,11 @@ local figure = require "mapgrad.experiment.figure"
 local html = require "mapgrad.experiment.report.html"
 local report = require "mapgrad.experiment.report"
 local svg = require "mapgrad.experiment.report.svg"
+local read = require("tests.support").read_bytes
 
 local has_gnuplot = os.execute "command -v gnuplot >/dev/null 2>&1"
 has_gnuplot = has_gnuplot == true or has_gnuplot == 0
 local with_gnuplot = has_gnuplot and it or pending
-
-local function read(path)
-  local file = assert(io.open(path, "rb"))
-  local text = file:read "*a"
-  file:close()
-  return text
-end
 
 local bait = "a <script>alert(1)</script> & \"b\" 'c' \255"
 

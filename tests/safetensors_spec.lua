@@ -6,7 +6,7 @@ local command = dofile "tests/command.lua"
 local support = require "tests.support"
 
 local data, tensor = mg.data, mg.tensor
-local assert_fails = support.assert_fails
+local assert_fails, read_bytes = support.assert_fails, support.read_bytes
 local read, write = data.safetensors_read, data.safetensors_write
 local OWN = support.is_double and "F64" or "F32"
 
@@ -16,13 +16,6 @@ setup(function() folder = command.folder() end)
 teardown(function() command.remove(folder) end)
 
 local function path(name) return folder .. "/" .. name end
-
-local function slurp(name)
-  local file = assert(io.open(name, "rb"))
-  local bytes = file:read "*a"
-  file:close()
-  return bytes
-end
 
 -- An unsigned number as `count` bytes, lowest first.
 local function little(value, count)
@@ -42,10 +35,7 @@ end
 local function refused(texts, file, options)
   local before = core.memory().live
   local value, message = read(file, options)
-  assert.is_nil(value)
-  for _, text in ipairs(texts) do
-    assert.truthy(message:find(text, 1, true), ("'%s' is not in: %s"):format(text, message))
-  end
+  support.assert_refused(texts, value, message)
   assert.is_true(core.memory().live <= before)
   return message
 end
@@ -84,9 +74,9 @@ describe("data.safetensors", function()
       .. '"b":{"dtype":"F32","shape":[3],"data_offsets":[8,20]}}'
     header = header .. (" "):rep(-#header % 8)
     local floats = "\0\0\128\63\0\0\0\64" .. "\0\0\128\63\0\0\0\64\0\0\64\64"
-    assert.equal(little(#header, 8) .. header .. floats, slurp(path "b"))
+    assert.equal(little(#header, 8) .. header .. floats, read_bytes(path "b"))
     assert(write(path "none", {}))
-    assert.equal(little(8, 8) .. "{}      ", slurp(path "none"))
+    assert.equal(little(8, 8) .. "{}      ", read_bytes(path "none"))
     assert.same({}, read(path "none"))
   end)
 
@@ -95,7 +85,7 @@ describe("data.safetensors", function()
     local t = tensor { 0 / 0, -(0 / 0), 1 / 0, -1 / 0, 0, -0.0, tiny, -tiny, 0.1, 1 / 3 }
     assert(write(path "c1", { t = t }))
     assert(write(path "c2", assert(read(path "c1"))))
-    assert.equal(slurp(path "c1"), slurp(path "c2"))
+    assert.equal(read_bytes(path "c1"), read_bytes(path "c2"))
     local got = read(path "c1").t
     assert.equal(-math.huge, 1 / got:get(6))
     assert.equal(tiny, got:get(7))
@@ -190,7 +180,7 @@ describe("data.safetensors", function()
 
   it("refuses every cut and survives every changed byte", function()
     assert(write(path "g", { w = counting(2, 2), v = counting(1) }, { type = "F32", metadata = { k = "v" } }))
-    local whole = slurp(path "g")
+    local whole = read_bytes(path "g")
     for cut = 0, #whole - 1 do refused({ " at byte " }, command.write(path "h", whole:sub(1, cut))) end
     for at = 1, #whole do
       for _, byte in ipairs { 0, 34, 49, 125, 255 } do
@@ -203,7 +193,7 @@ describe("data.safetensors", function()
 
   it("sees any changed byte by the checksum", function()
     assert(write(path "i", { w = counting(2, 2) }, { type = "F32", metadata = { k = "v" }, checksum = true }))
-    local whole = slurp(path "i")
+    local whole = read_bytes(path "i")
     local got, metadata = read(path "i", { verify = true })
     assert.same({ 1, 2, 3, 4 }, got.w:to_list())
     assert.truthy(metadata.checksum:match "^%x%x%x%x%x%x%x%x$")
@@ -220,7 +210,7 @@ describe("data.safetensors", function()
   it("agrees with zlib about the checksum", function()
     local HEAD = #'{"__metadata__":{"checksum":"'
     assert(write(path "l", { w = counting(5000) }, { checksum = true }))
-    local whole = slurp(path "l")
+    local whole = read_bytes(path "l")
     local digits = whole:sub(9 + HEAD, 9 + HEAD + 7)
     command.write(path "zeroed", whole:sub(1, 8 + HEAD) .. "00000000" .. whole:sub(9 + HEAD + 8))
     -- gzip ends with the CRC-32 and the length, lowest bytes first

@@ -2,7 +2,7 @@
 local mg = require "mapgrad"
 local support = require "tests.support"
 local estimator, loss, noise, random, solver, tensor = mg.estimator, mg.loss, mg.noise, mg.random, mg.solver, mg.tensor
-local near, assert_fails, is_double = support.near, support.assert_fails, support.is_double
+local near, assert_fails, dot, is_double = support.near, support.assert_fails, support.dot, support.is_double
 
 local N, K, BATCH = 5, 2, 3
 local items = solver.top_k { n = N, k = K }
@@ -33,21 +33,7 @@ local PLAIN = { absolute = true, average_precision = true, bernoulli = true, ber
   categorical_kl = true, recall = true, cross_entropy = true, gaussian_kl = true, hamming = true, huber = true,
   squared = true }
 
-local function dot(a, b)
-  local sum = 0
-  for i = 1, #a do sum = sum + a[i] * b[i] end
-  return sum
-end
-
--- argmax <theta, z> over the set, and its value.
-local function argmax(theta)
-  local best, value
-  for _, z in ipairs(SET) do
-    local v = dot(theta, z)
-    if not value or v > value then best, value = z, v end
-  end
-  return best, value
-end
+local function argmax(theta) return support.argmax(SET, theta) end
 
 -- The mean over rows of f(theta_row, other_row).
 local function mean_over(theta, other, f)

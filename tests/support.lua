@@ -6,11 +6,17 @@ local support = {}
 --- Whether this run computes in double.
 support.is_double = os.getenv "MAPGRAD_REAL" == "double"
 
+--- The bytes of a file.
+function support.read_bytes(path)
+  local file = assert(io.open(path, "rb"))
+  local bytes = file:read "*a"
+  file:close()
+  return bytes
+end
+
 --- The contents of a JSON file.
 function support.read_json(path)
-  local file = assert(io.open(path))
-  local value, _, message = json.decode(file:read "*a", 1, nil)
-  file:close()
+  local value, _, message = json.decode(support.read_bytes(path), 1, nil)
   return assert(value, message)
 end
 
@@ -75,6 +81,53 @@ function support.assert_fails(code, text, f, ...)
   end
 end
 
+--- Asserts that f(...) is ended by a time limit of `limit` seconds, within so many seconds of the processor.
+function support.assert_interrupted(limit, within, f, ...)
+  local core = require "mapgrad.real"
+  local started = core.processor_time()
+  core.time_limit(limit)
+  local ok, message = pcall(f, ...)
+  core.time_limit(0)
+  local took = core.processor_time() - started
+  assert(not ok, "no error was raised")
+  assert(tostring(message):find("time limit reached [MG-INTERRUPTED]", 1, true), tostring(message))
+  assert(took < within, ("it took %.3f s"):format(took))
+end
+
+--- Asserts that a call returned nil and a message that holds the texts.
+function support.assert_refused(texts, value, message)
+  assert(value == nil and type(message) == "string", "a file was not refused")
+  for _, text in ipairs(texts) do
+    assert(message:find(text, 1, true), ("'%s' is not in: %s"):format(text, message))
+  end
+end
+
+--- Gradient of sum(layer(x) * weight) for x, and the samples; weight [batch, n] counts for each sample alike.
+function support.gradient(layer, x, weight, context)
+  local tensor = require "mapgrad.tensor"
+  local leaf = x:clone():watch()
+  local z = layer(leaf, context)
+  z:backward(weight:axes() == z:axes() and weight or (tensor.zeros(z:shape()) + weight) * (1 / z:size(1)))
+  return leaf.grad, z
+end
+
+--- The inner product of two lists.
+function support.dot(a, b)
+  local sum = 0
+  for i = 1, #a do sum = sum + a[i] * b[i] end
+  return sum
+end
+
+--- The first best entry of a set, argmax <theta, z>, and its value.
+function support.argmax(set, theta)
+  local best, value
+  for _, z in ipairs(set) do
+    local v = support.dot(theta, z)
+    if not value or v > value then best, value = z, v end
+  end
+  return best, value
+end
+
 --- A case of solvers_identity_blackbox.json: the solution, blackbox and Identity gradients.
 -- @param s  solver of the case's structure
 function support.replay_flat(case, s)
@@ -109,6 +162,64 @@ function support.replay_flat(case, s)
       support.near(g.grad, gradient(layer, upstreams[g.upstream]), 10 * exact, case.id .. ": " .. row.projection)
     end
   end
+end
+
+--- The 0/1 vectors of n entries that a predicate accepts, the lexicographically largest first.
+function support.zero_ones(n, accepts)
+  local set = {}
+  for code = 2 ^ n - 1, 0, -1 do
+    local z = {}
+    for i = 1, n do z[i] = math.floor(code / 2 ^ (n - i)) % 2 end
+    if accepts(z) then set[#set + 1] = z end
+  end
+  return set
+end
+
+--- Of the best z of a set for the values x that takes nothing of value 0 and less: the lexicographically largest
+-- once entries stand in this order.
+function support.largest_best(set, x, order)
+  local value, chosen = -1, nil
+  for _, z in ipairs(set) do
+    local sum, is_allowed, is_larger = 0, true, false
+    for i = 1, #z do
+      sum = sum + z[i] * x[i]
+      if z[i] == 1 and x[i] <= 0 then is_allowed = false end
+    end
+    for _, i in ipairs(order) do
+      if chosen and chosen[i] ~= z[i] then
+        is_larger = z[i] > chosen[i]
+        break
+      end
+    end
+    if is_allowed and (sum > value or (sum == value and is_larger)) then value, chosen = sum, z end
+  end
+  return chosen
+end
+
+--- The edges {{1, 2}, {1, 3}, ...} of the complete graph.
+function support.complete_edges(nodes)
+  local edges = {}
+  for i = 1, nodes do
+    for j = i + 1, nodes do edges[#edges + 1] = { i, j } end
+  end
+  return edges
+end
+
+--- The edges of a grid whose nodes are counted row by row: of each node to the right, then down.
+function support.grid_edges(rows, cols)
+  local edges = {}
+  for v = 1, rows * cols do
+    if v % cols ~= 0 then edges[#edges + 1] = { v, v + 1 } end
+    if v + cols <= rows * cols then edges[#edges + 1] = { v, v + cols } end
+  end
+  return edges
+end
+
+--- Nested lists of indices from 0, counted from 1.
+function support.from_one(list)
+  local copy = {}
+  for i, v in ipairs(list) do copy[i] = type(v) == "table" and support.from_one(v) or v + 1 end
+  return copy
 end
 
 --- All permutations of 1..n, as lists.

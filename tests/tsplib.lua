@@ -1,4 +1,6 @@
 -- Files of TSPLIB: distances of all pairs of nodes.
+local support = require "tests.support"
+
 local tsplib = {}
 
 -- Rounded towards zero.
@@ -46,9 +48,7 @@ end
 
 --- Number of nodes and the symmetric matrix of their distances, a list of lists.
 function tsplib.read(path)
-  local file = assert(io.open(path))
-  local text = file:read "*a"
-  file:close()
+  local text = support.read_bytes(path)
   local function value(key) return text:match(key .. "%s*:%s*(%S+)") end
   local n, d = tonumber(value "DIMENSION"), {}
   for i = 1, n do d[i] = {} end

@@ -29,4 +29,9 @@ mg_status lattice_backward(const mg_law *p, const double *x, const double *dx, v
                            double *mu, double *dmu);
 void lattice_sample(const mg_law *p, const double *x, void *scratch, law_place *place, mg_real *z);
 
+/* They in the row of such a kind. */
+#define LATTICE_FUNCTIONS                                                                          \
+  .release = lattice_release, .scratch_bytes = lattice_scratch_bytes, .forward = lattice_forward,  \
+  .backward = lattice_backward, .sample = lattice_sample
+
 #endif

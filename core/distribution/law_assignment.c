@@ -48,8 +48,4 @@ const law_kind law_assignment;
 const law_kind law_assignment = {.kind = {.name = "assignment", .settings = options},
                                  .none = "no assignment avoids the forbidden cells",
                                  .prepare = prepare,
-                                 .release = lattice_release,
-                                 .scratch_bytes = lattice_scratch_bytes,
-                                 .forward = lattice_forward,
-                                 .backward = lattice_backward,
-                                 .sample = lattice_sample};
+                                 LATTICE_FUNCTIONS};

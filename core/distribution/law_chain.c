@@ -59,16 +59,8 @@ const law_kind law_chain, law_chain_edges;
 const law_kind law_chain = {.kind = {.name = "chain", .settings = node_options},
                             .none = "no sequence of states is allowed",
                             .prepare = prepare_nodes,
-                            .release = lattice_release,
-                            .scratch_bytes = lattice_scratch_bytes,
-                            .forward = lattice_forward,
-                            .backward = lattice_backward,
-                            .sample = lattice_sample};
+                            LATTICE_FUNCTIONS};
 const law_kind law_chain_edges = {.kind = {.name = "chain_edges", .settings = edge_options},
                                   .none = "no sequence of states is allowed",
                                   .prepare = prepare_edges,
-                                  .release = lattice_release,
-                                  .scratch_bytes = lattice_scratch_bytes,
-                                  .forward = lattice_forward,
-                                  .backward = lattice_backward,
-                                  .sample = lattice_sample};
+                                  LATTICE_FUNCTIONS};

@@ -115,8 +115,4 @@ const law_kind law_dag_path;
 const law_kind law_dag_path = {.kind = {.name = "dag_path", .settings = options},
                                .none = "no path from start to goal is allowed",
                                .prepare = prepare,
-                               .release = lattice_release,
-                               .scratch_bytes = lattice_scratch_bytes,
-                               .forward = lattice_forward,
-                               .backward = lattice_backward,
-                               .sample = lattice_sample};
+                               LATTICE_FUNCTIONS};

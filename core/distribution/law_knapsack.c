@@ -66,8 +66,4 @@ const law_kind law_knapsack;
 const law_kind law_knapsack = {.kind = {.name = "knapsack", .settings = options},
                                .none = "no set of items is allowed",
                                .prepare = prepare,
-                               .release = lattice_release,
-                               .scratch_bytes = lattice_scratch_bytes,
-                               .forward = lattice_forward,
-                               .backward = lattice_backward,
-                               .sample = lattice_sample};
+                               LATTICE_FUNCTIONS};

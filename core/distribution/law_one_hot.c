@@ -19,8 +19,4 @@ const law_kind law_one_hot;
 const law_kind law_one_hot = {.kind = {.name = "one_hot", .settings = options},
                               .none = "all entries are -inf",
                               .prepare = prepare,
-                              .release = lattice_release,
-                              .scratch_bytes = lattice_scratch_bytes,
-                              .forward = lattice_forward,
-                              .backward = lattice_backward,
-                              .sample = lattice_sample};
+                              LATTICE_FUNCTIONS};

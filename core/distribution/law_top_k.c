@@ -49,8 +49,4 @@ const law_kind law_top_k;
 const law_kind law_top_k = {.kind = {.name = "top_k", .settings = options},
                             .none = "fewer entries are allowed than must be taken",
                             .prepare = prepare,
-                            .release = lattice_release,
-                            .scratch_bytes = lattice_scratch_bytes,
-                            .forward = lattice_forward,
-                            .backward = lattice_backward,
-                            .sample = lattice_sample};
+                            LATTICE_FUNCTIONS};

@@ -348,21 +348,15 @@ static int reaches_all(const mg_solver *s, int64_t root, const mg_real *z, int64
   return left == 0;
 }
 
-static int can_extend(const mg_solver *s, const solver_rows *rows, const mg_real *z, int64_t fixed,
-                      void *scratch) {
+static int can_extend(const mg_solver *s, const solver_rows *rows, int64_t row, const mg_real *z,
+                      int64_t fixed, void *scratch) {
   const work w = split(s, scratch);
-  const int64_t root = root_of(s, rows, 0);
+  const int64_t root = root_of(s, rows, row);
   return root >= 0 && reaches_all(s, root, z, fixed, &w);
 }
 
 static int is_feasible(const mg_solver *s, const solver_rows *rows, int64_t row, const mg_real *z) {
-  const int64_t root = root_of(s, rows, row);
-  void *scratch = root >= 0 ? solver_take_scratch(s) : NULL;
-  if (!scratch) return 0;
-  const work w = split(s, scratch);
-  int found = reaches_all(s, root, z, s->n, &w);
-  solver_give_scratch(s, scratch);
-  return found;
+  return edges_is_feasible(s, rows, row, z, can_extend);
 }
 
 static mg_status enumerate(const mg_solver *s, const solver_rows *rows, solver_visit *visit) {

@@ -12,8 +12,7 @@
 enum { LANES = 8, ROWS = 16, TICK = 4096, NAMED_NODES = 12 };
 
 typedef struct plan {
-  network g;
-  network_ends ends;
+  network_paths paths;
   int32_t *order; /* [edges] the edges of the last nodes first; of a node in ascending order */
 } plan;
 
@@ -21,7 +20,7 @@ typedef struct plan {
 
 static void release(mg_solver *s) {
   plan *p = s->plan;
-  network_free(&p->g);
+  network_free(&p->paths.g);
   memory_free(p->order);
 }
 
@@ -48,7 +47,7 @@ static mg_status cycle_failure(const mg_solver *s, const network *g, const int32
 
 /* Fills order, by Kahn 1962; left and queue [nodes] are scratch. */
 static mg_status sort_edges(const mg_solver *s, plan *p, int32_t *left, int32_t *queue) {
-  const network *g = &p->g;
+  const network *g = &p->paths.g;
   int64_t head = 0, tail = 0;
   for (int64_t v = 0; v < g->nodes; v++) {
     left[v] = g->in_first[v + 1] - g->in_first[v];
@@ -69,17 +68,12 @@ static mg_status sort_edges(const mg_solver *s, plan *p, int32_t *left, int32_t 
 }
 
 static mg_status prepare(mg_solver *s, const settings *given) {
-  plan *p = memory_new((int64_t)sizeof *p);
-  if (!p) return MG_NO_MEMORY;
-  memset(p, 0, sizeof *p);
-  s->plan = p;
-  mg_status status = network_read(given, &p->g);
-  if (status == MG_OK) status = network_read_ends(given, &p->g, &p->ends);
+  mg_status status = network_prepare(s, given, (int64_t)sizeof(plan));
   if (status != MG_OK) return status;
-  s->n = p->g.edges;
-  p->order = memory_array(p->g.edges, (int64_t)sizeof *p->order);
-  int32_t *room = memory_array(2 * p->g.nodes, (int64_t)sizeof *room);
-  status = p->order && room ? sort_edges(s, p, room, room + p->g.nodes) : MG_NO_MEMORY;
+  plan *p = s->plan;
+  p->order = memory_array(p->paths.g.edges, (int64_t)sizeof *p->order);
+  int32_t *room = memory_array(2 * p->paths.g.nodes, (int64_t)sizeof *room);
+  status = p->order && room ? sort_edges(s, p, room, room + p->paths.g.nodes) : MG_NO_MEMORY;
   memory_free(room);
   return status;
 }
@@ -87,14 +81,14 @@ static mg_status prepare(mg_solver *s, const settings *given) {
 /* ---------------------------------------------------------------- solve */
 
 static int64_t scratch_bytes(const mg_solver *s) {
-  const network *g = &((const plan *)s->plan)->g;
+  const network *g = &((const plan *)s->plan)->paths.g;
   return g->nodes * LANES * (int64_t)sizeof(double);
 }
 
 /* Costs from each node to the goal [nodes, LANES], inf: none. A lane past count repeats the first. */
 static mg_status sweep(const plan *p, const mg_real *theta, const network_ends *ends, int count,
                        double *cost) {
-  const network *g = &p->g;
+  const network *g = &p->paths.g;
   const mg_real *lane[LANES];
   for (int l = 0; l < LANES; l++) lane[l] = theta + (l < count ? l : 0) * g->edges;
   for (int64_t i = 0; i < g->nodes * LANES; i++) cost[i] = INFINITY;
@@ -117,7 +111,7 @@ static mg_status sweep(const plan *p, const mg_real *theta, const network_ends *
 
 /* For one instance: cost [nodes]. */
 static mg_status sweep_one(const plan *p, const mg_real *theta, const network_ends *ends, double *cost) {
-  const network *g = &p->g;
+  const network *g = &p->paths.g;
   for (int64_t v = 0; v < g->nodes; v++) cost[v] = INFINITY;
   cost[ends->goal] = 0;
   for (int64_t k = 0; k < g->edges; k++) {
@@ -133,7 +127,7 @@ static mg_status sweep_one(const plan *p, const mg_real *theta, const network_en
 /* The row's path by costs to the goal, [node * stride]. */
 static mg_status finish(const mg_solver *s, solver_rows *rows, int64_t row, const network_ends *ends,
                         const double *cost, int64_t stride) {
-  const network *g = &((const plan *)s->plan)->g;
+  const network *g = &((const plan *)s->plan)->paths.g;
   const mg_real *theta = rows->theta + row * s->n;
   mg_real *z = rows->z + row * s->n;
   double sum = 0;
@@ -161,7 +155,7 @@ static mg_status solve(const mg_solver *s, solver_rows *rows, void *scratch) {
     network_ends ends[LANES];
     int count = 0;
     while (count < LANES && r + count < rows->count && read == MG_OK) {
-      read = network_ends_of(s, rows, r + count, &p->g, &p->ends, &ends[count]);
+      read = network_ends_of(s, rows, r + count, &ends[count]);
       count += read == MG_OK;
     }
     const mg_real *theta = rows->theta + r * s->n;
@@ -175,20 +169,6 @@ static mg_status solve(const mg_solver *s, solver_rows *rows, void *scratch) {
     r += count;
   }
   return status == MG_OK ? read : status;
-}
-
-static int is_feasible(const mg_solver *s, const solver_rows *rows, int64_t row, const mg_real *z) {
-  const plan *p = s->plan;
-  network_ends ends;
-  return network_ends_of(s, rows, row, &p->g, &p->ends, &ends) == MG_OK &&
-         network_is_path(&p->g, &ends, z);
-}
-
-static mg_status enumerate(const mg_solver *s, const solver_rows *rows, solver_visit *visit) {
-  const plan *p = s->plan;
-  network_ends ends;
-  mg_status status = network_ends_of(s, rows, 0, &p->g, &p->ends, &ends);
-  return status == MG_OK ? network_visit_paths(&p->g, &ends, visit) : status;
 }
 
 static const mg_option options[] = {NETWORK_SETTINGS, NETWORK_END_SETTINGS, {0}};
@@ -214,5 +194,5 @@ const solver_kind solver_dag_path = {
     .release = release,
     .scratch_bytes = scratch_bytes,
     .solve = solve,
-    .is_feasible = is_feasible,
-    .enumerate = enumerate};
+    .is_feasible = network_is_feasible,
+    .enumerate = network_enumerate};

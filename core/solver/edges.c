@@ -38,25 +38,34 @@ void edges_read(const mg_solver *s, const settings *given, edge_ends *ends) {
     ends[e] = (edge_ends){(int32_t)list[2 * e], (int32_t)list[2 * e + 1]};
 }
 
+int edges_is_feasible(const mg_solver *s, const solver_rows *rows, int64_t row, const mg_real *z,
+                      edges_extend can_extend) {
+  void *scratch = solver_take_scratch(s);
+  if (!scratch) return 0;
+  int found = can_extend(s, rows, row, z, s->n, scratch);
+  solver_give_scratch(s, scratch);
+  return found;
+}
+
 /* Takes the last one of z out that can be, and returns where z is to be filled from; 0: none can. */
 static int64_t turn_back(const mg_solver *s, const solver_rows *rows, edges_extend can_extend,
                          mg_real *z, int64_t at, void *scratch) {
   while (--at >= 0)
     if (z[at] == 1) {
       z[at] = 0;
-      if (can_extend(s, rows, z, at + 1, scratch)) return at + 1;
+      if (can_extend(s, rows, 0, z, at + 1, scratch)) return at + 1;
     }
   return 0;
 }
 
 static mg_status visit_all(const mg_solver *s, const solver_rows *rows, edges_extend can_extend,
                            mg_real *z, void *scratch, solver_visit *visit) {
-  if (!can_extend(s, rows, z, 0, scratch)) return MG_OK;
+  if (!can_extend(s, rows, 0, z, 0, scratch)) return MG_OK;
   int64_t at = 0;
   do {
     for (; at < s->n; at++) {
       z[at] = 1;
-      if (!can_extend(s, rows, z, at + 1, scratch)) z[at] = 0;
+      if (!can_extend(s, rows, 0, z, at + 1, scratch)) z[at] = 0;
     }
     mg_status status = solver_found(visit, z);
     if (status == MG_OK) status = interrupt_tick();

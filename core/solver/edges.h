@@ -14,10 +14,14 @@ mg_status edges_check(mg_solver *s, const settings *given);
 /* Fills ends [s->n] from settings that passed edges_check. */
 void edges_read(const mg_solver *s, const settings *given, edge_ends *ends);
 
-/* Whether a solution starts with z[0..fixed-1]; scratch is the kind's. */
-typedef int (*edges_extend)(const mg_solver *s, const solver_rows *rows, const mg_real *z,
+/* Whether a solution of the row starts with z[0..fixed-1]; scratch is the kind's. */
+typedef int (*edges_extend)(const mg_solver *s, const solver_rows *rows, int64_t row, const mg_real *z,
                             int64_t fixed, void *scratch);
-/* Visits all solutions, small indices first. can_extend is asked twice an edge of each solution at most. */
+/* Whether z [s->n] is a solution of the row. */
+int edges_is_feasible(const mg_solver *s, const solver_rows *rows, int64_t row, const mg_real *z,
+                      edges_extend can_extend);
+/* Visits all solutions of row 0, small indices first. can_extend is asked twice an edge of each
+ * solution at most. */
 mg_status edges_enumerate(const mg_solver *s, const solver_rows *rows, edges_extend can_extend,
                           solver_visit *visit);
 

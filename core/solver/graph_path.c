@@ -20,8 +20,7 @@ enum { TICK = 2048, NAMED_NODES = 12, LOWEST_BITS = 60 };
 typedef enum { NEGATIVE_ERROR, NEGATIVE_CLIP, NEGATIVE_ALLOW } negative_rule;
 
 typedef struct plan {
-  network g;
-  network_ends ends;
+  network_paths paths;
   negative_rule negative;
 } plan;
 
@@ -48,25 +47,21 @@ typedef struct work {
 
 static const int64_t FAR = INT64_MAX;
 
-static void release(mg_solver *s) { network_free(&((plan *)s->plan)->g); }
+static void release(mg_solver *s) { network_free(&((plan *)s->plan)->paths.g); }
 
 static mg_status prepare(mg_solver *s, const settings *given) {
-  plan *p = memory_new((int64_t)sizeof *p);
-  if (!p) return MG_NO_MEMORY;
-  memset(p, 0, sizeof *p);
-  s->plan = p;
-  mg_status status = network_read(given, &p->g);
-  if (status == MG_OK) status = network_read_ends(given, &p->g, &p->ends);
+  mg_status status = network_prepare(s, given, (int64_t)sizeof(plan));
   const char *rule = settings_text(given, "negative");
-  p->negative = rule[0] == 'c' ? NEGATIVE_CLIP : rule[0] == 'a' ? NEGATIVE_ALLOW : NEGATIVE_ERROR;
-  s->n = p->g.edges;
+  if (status == MG_OK)
+    ((plan *)s->plan)->negative =
+        rule[0] == 'c' ? NEGATIVE_CLIP : rule[0] == 'a' ? NEGATIVE_ALLOW : NEGATIVE_ERROR;
   return status;
 }
 
 static int64_t aligned(int64_t bytes) { return (bytes + 63) / 64 * 64; }
 
 static int64_t scratch_bytes(const mg_solver *s) {
-  const network *g = &((const plan *)s->plan)->g;
+  const network *g = &((const plan *)s->plan)->paths.g;
   return aligned(g->nodes * (int64_t)sizeof(double)) + aligned((g->edges + 1) * (int64_t)sizeof(entry)) +
          4 * g->nodes * (int64_t)sizeof(int32_t);
 }
@@ -193,7 +188,7 @@ static int64_t parent_cycle(const network *g, const work *w) {
 /* The failure that names a cycle of parents through v, its nodes in the order of its edges. */
 static mg_status cycle_failure(const mg_solver *s, const solver_rows *rows, int64_t row, const work *w,
                                int64_t v) {
-  const network *g = &((const plan *)s->plan)->g;
+  const network *g = &((const plan *)s->plan)->paths.g;
   int64_t length = 0, u = v;
   do {
     w->queue[length++] = (int32_t)u;
@@ -215,7 +210,7 @@ static mg_status cycle_failure(const mg_solver *s, const solver_rows *rows, int6
  * 2^LOWEST_BITS. */
 static mg_status search_rounds(const mg_solver *s, const solver_rows *rows, int64_t row, const work *w,
                                const network_ends *ends) {
-  const network *g = &((const plan *)s->plan)->g;
+  const network *g = &((const plan *)s->plan)->paths.g;
   for (int64_t v = 0; v < g->nodes; v++) {
     w->d.integer[v] = FAR;
     w->hops[v] = w->parent[v] = -1;
@@ -312,39 +307,25 @@ static mg_status solve_one(const mg_solver *s, solver_rows *rows, int64_t row, c
   mg_real *z = rows->z + row * s->n;
   network_ends ends;
   int is_integer;
-  mg_status status = network_ends_of(s, rows, row, &p->g, &p->ends, &ends);
+  mg_status status = network_ends_of(s, rows, row, &ends);
   if (status == MG_OK) status = check_costs(s, rows, row, &is_integer);
   if (status != MG_OK) return status;
-  if (is_integer) round_costs(&p->g, theta, w->of.cost);
-  status = is_integer ? search_rounds(s, rows, row, w, &ends) : search_heap(&p->g, theta, w, &ends);
+  if (is_integer) round_costs(&p->paths.g, theta, w->of.cost);
+  status = is_integer ? search_rounds(s, rows, row, w, &ends) : search_heap(&p->paths.g, theta, w, &ends);
   if (status != MG_OK) return status;
   memset(z, 0, (size_t)s->n * sizeof *z);
   if (is_integer ? w->d.integer[ends.goal] == FAR : w->d.real[ends.goal] == INFINITY)
     return solver_none(s, rows, row, "no path of finite cost from node %" PRId64 " to node %" PRId64,
                        ends.start + 1, ends.goal + 1);
-  solver_answer(rows, row, -mark_path(&p->g, theta, w, is_integer, &ends, z));
+  solver_answer(rows, row, -mark_path(&p->paths.g, theta, w, is_integer, &ends, z));
   return MG_OK;
 }
 
 static mg_status solve(const mg_solver *s, solver_rows *rows, void *scratch) {
-  work w = split(&((const plan *)s->plan)->g, scratch);
+  work w = split(&((const plan *)s->plan)->paths.g, scratch);
   mg_status status = MG_OK;
   for (int64_t r = 0; r < rows->count && status == MG_OK; r++) status = solve_one(s, rows, r, &w);
   return status;
-}
-
-static int is_feasible(const mg_solver *s, const solver_rows *rows, int64_t row, const mg_real *z) {
-  const plan *p = s->plan;
-  network_ends ends;
-  return network_ends_of(s, rows, row, &p->g, &p->ends, &ends) == MG_OK &&
-         network_is_path(&p->g, &ends, z);
-}
-
-static mg_status enumerate(const mg_solver *s, const solver_rows *rows, solver_visit *visit) {
-  const plan *p = s->plan;
-  network_ends ends;
-  mg_status status = network_ends_of(s, rows, 0, &p->g, &p->ends, &ends);
-  return status == MG_OK ? network_visit_paths(&p->g, &ends, visit) : status;
 }
 
 static const mg_option options[] = {
@@ -379,5 +360,5 @@ const solver_kind solver_graph_path = {
     .release = release,
     .scratch_bytes = scratch_bytes,
     .solve = solve,
-    .is_feasible = is_feasible,
-    .enumerate = enumerate};
+    .is_feasible = network_is_feasible,
+    .enumerate = network_enumerate};

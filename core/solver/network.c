@@ -66,7 +66,7 @@ void network_free(network *g) {
   memset(g, 0, sizeof *g);
 }
 
-mg_status network_read_ends(const settings *given, const network *g, network_ends *ends) {
+static mg_status read_ends(const settings *given, const network *g, network_ends *ends) {
   double start = settings_real(given, "start"), goal = settings_real(given, "goal");
   if (goal == 0) goal = (double)g->nodes;
   for (int i = 0; i < 2; i++) {
@@ -79,9 +79,20 @@ mg_status network_read_ends(const settings *given, const network *g, network_end
   return MG_OK;
 }
 
-mg_status network_ends_of(const mg_solver *s, const solver_rows *rows, int64_t row, const network *g,
-                          const network_ends *plain, network_ends *ends) {
-  *ends = *plain;
+mg_status network_prepare(mg_solver *s, const settings *given, int64_t bytes) {
+  network_paths *p = s->plan = memory_new(bytes);
+  if (!p) return MG_NO_MEMORY;
+  memset(p, 0, (size_t)bytes);
+  mg_status status = network_read(given, &p->g);
+  s->n = p->g.edges;
+  return status == MG_OK ? read_ends(given, &p->g, &p->ends) : status;
+}
+
+mg_status network_ends_of(const mg_solver *s, const solver_rows *rows, int64_t row,
+                          network_ends *ends) {
+  const network_paths *p = s->plan;
+  const network *g = &p->g;
+  *ends = p->ends;
   for (int i = 0; i < 2; i++) {
     const mg_real *given = solver_context(rows, i, row);
     if (!given) continue;
@@ -108,7 +119,7 @@ static int edges_taken(const network *g, const mg_real *z, int32_t *taken, int64
   return 1;
 }
 
-int network_is_path(const network *g, const network_ends *ends, const mg_real *z) {
+static int is_path(const network *g, const network_ends *ends, const mg_real *z) {
   int32_t *taken = memory_array(g->nodes, (int64_t)sizeof *taken);
   int64_t ones = 0, v = ends->start;
   int fits = taken && edges_taken(g, z, taken, &ones);
@@ -120,6 +131,12 @@ int network_is_path(const network *g, const network_ends *ends, const mg_real *z
   }
   memory_free(taken);
   return fits && v == ends->goal && ones == 0;
+}
+
+int network_is_feasible(const mg_solver *s, const solver_rows *rows, int64_t row, const mg_real *z) {
+  network_ends ends;
+  return network_ends_of(s, rows, row, &ends) == MG_OK &&
+         is_path(&((const network_paths *)s->plan)->g, &ends, z);
 }
 
 /* Depth first. A node's place in its list of edges is kept in at[]; on the path, is_met is 1. */
@@ -157,7 +174,7 @@ static mg_status visit_from(const network *g, const network_ends *ends, search *
   }
 }
 
-mg_status network_visit_paths(const network *g, const network_ends *ends, solver_visit *visit) {
+static mg_status visit_paths(const network *g, const network_ends *ends, solver_visit *visit) {
   search s;
   s.z = memory_array(g->edges, (int64_t)sizeof *s.z);
   s.at = memory_array(3 * g->nodes, (int64_t)sizeof *s.at);
@@ -172,4 +189,10 @@ mg_status network_visit_paths(const network *g, const network_ends *ends, solver
   memory_free(s.z);
   memory_free(s.at);
   return status;
+}
+
+mg_status network_enumerate(const mg_solver *s, const solver_rows *rows, solver_visit *visit) {
+  network_ends ends;
+  mg_status status = network_ends_of(s, rows, 0, &ends);
+  return status == MG_OK ? visit_paths(&((const network_paths *)s->plan)->g, &ends, visit) : status;
 }

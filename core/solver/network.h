@@ -21,15 +21,23 @@ enum { NETWORK_START = 0, NETWORK_GOAL = 1 };
 typedef struct network_ends {
   int64_t start, goal;
 } network_ends;
-mg_status network_read_ends(const settings *given, const network *g, network_ends *ends);
-/* Those of a row. */
-mg_status network_ends_of(const mg_solver *s, const solver_rows *rows, int64_t row, const network *g,
-                          const network_ends *plain, network_ends *ends);
 
-/* The feasible set of paths: 1 if z [edges] marks the edges of a path that visits no node twice. */
-int network_is_path(const network *g, const network_ends *ends, const mg_real *z);
-/* All such paths, the edges tried in ascending order. */
-mg_status network_visit_paths(const network *g, const network_ends *ends, solver_visit *visit);
+/* What the plan of a kind of paths begins with. */
+typedef struct network_paths {
+  network g;
+  network_ends ends;
+} network_paths;
+
+/* Sets s->plan, of `bytes`, zeros behind its network_paths, and s->n. */
+mg_status network_prepare(mg_solver *s, const settings *given, int64_t bytes);
+/* The ends of a row. */
+mg_status network_ends_of(const mg_solver *s, const solver_rows *rows, int64_t row,
+                          network_ends *ends);
+
+/* The feasible set: paths that visit no node twice, z [edges] marks their edges. */
+int network_is_feasible(const mg_solver *s, const solver_rows *rows, int64_t row, const mg_real *z);
+/* The edges are tried in ascending order. */
+mg_status network_enumerate(const mg_solver *s, const solver_rows *rows, solver_visit *visit);
 
 /* Rows of settings and contexts of kinds of paths. */
 #define NETWORK_SETTINGS                                                                              \

@@ -200,12 +200,12 @@ static mg_status solve(const mg_solver *s, solver_rows *rows, void *scratch) {
 }
 
 /* Whether a tree has all ones of z[0..fixed-1] and no other edges before `fixed`. */
-static int can_extend(const mg_solver *s, const solver_rows *rows, const mg_real *z, int64_t fixed,
-                      void *scratch) {
+static int can_extend(const mg_solver *s, const solver_rows *rows, int64_t row, const mg_real *z,
+                      int64_t fixed, void *scratch) {
   const plan *p = s->plan;
   int32_t *sets = scratch;
   int64_t missing = p->nodes - 1;
-  (void)rows;
+  (void)rows, (void)row;
   edges_sets_clear(sets, p->nodes);
   for (int64_t e = 0; e < fixed; e++) {
     if (z[e] == 0) continue;
@@ -218,12 +218,7 @@ static int can_extend(const mg_solver *s, const solver_rows *rows, const mg_real
 }
 
 static int is_feasible(const mg_solver *s, const solver_rows *rows, int64_t row, const mg_real *z) {
-  (void)row;
-  void *scratch = solver_take_scratch(s);
-  if (!scratch) return 0;
-  int found = can_extend(s, rows, z, s->n, scratch);
-  solver_give_scratch(s, scratch);
-  return found;
+  return edges_is_feasible(s, rows, row, z, can_extend);
 }
 
 static mg_status enumerate(const mg_solver *s, const solver_rows *rows, solver_visit *visit) {

@@ -305,17 +305,6 @@ static int file_write(lua_State *L) {
   return file_done(L, mg_file_write(path, text, (int64_t)length));
 }
 
-/* The metatable of a userdata that `collect` frees. */
-static void open_type(lua_State *L, const char *name, lua_CFunction collect) {
-  if (luaL_newmetatable(L, name)) {
-    const luaL_Reg methods[] = {{"__gc", collect}, {NULL, NULL}};
-    open_functions(L, methods);
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-  }
-  lua_pop(L, 1);
-}
-
 void open_data(lua_State *L) {
   static const luaL_Reg functions[] = {{"npy_read", npy_read},     {"npy_write", npy_write},
                                        {"idx_read", idx_read},     {"idx_write", idx_write},

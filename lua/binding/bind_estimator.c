@@ -111,13 +111,7 @@ static int sparsemap_free(lua_State *L) {
 
 /* A tensor of the shape at index, of as many entries as the set has. */
 static handle *like_set(lua_State *L, const sparsemap_box *box, int index) {
-  int64_t shape[MG_MAX_AXES];
-  int axes = check_shape(L, index, shape), attempts = 0;
-  state *S = state_of(L);
-  handle *h = handle_new(L, S);
-  do h->tensor = mg_tensor_new(shape, axes);
-  while (handle_again(L, h, &attempts));
-  handle_done(L, S, h);
+  handle *h = handle_of_shape(L, index);
   if (mg_tensor_size(h->tensor) != box->entries)
     raise_message(L, "MG-SHAPE", "sparsemap: %.0f entries, expected %.0f",
                   (double)mg_tensor_size(h->tensor), (double)box->entries);
@@ -259,13 +253,7 @@ void open_estimators(lua_State *L) {
                                                           [MG_PROJECT_MEAN] = "mean",
                                                           [MG_PROJECT_NORM] = "norm",
                                                           [MG_PROJECT_STD] = "std"};
-  if (luaL_newmetatable(L, SPARSEMAP)) {
-    const luaL_Reg methods[] = {{"__gc", sparsemap_free}, {NULL, NULL}};
-    open_functions(L, methods);
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-  }
-  lua_pop(L, 1);
+  open_type(L, SPARSEMAP, sparsemap_free);
   open_functions(L, functions);
   open_names(L, "projections", projections, MG_PROJECTIONS);
 }

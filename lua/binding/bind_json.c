@@ -306,24 +306,16 @@ static int none_text(lua_State *L) {
   return 1;
 }
 
-/* Makes a metatable with the functions, hidden from scripts. */
-static void open_type(lua_State *L, const char *name, const luaL_Reg *functions) {
-  if (luaL_newmetatable(L, name)) {
-    open_functions(L, functions);
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-  }
-  lua_pop(L, 1);
-}
-
 void open_json(lua_State *L) {
   static const luaL_Reg functions[] = {{"json_decode", json_decode}, {"json_read", json_read},
                                        {"json_encode", json_encode}, {"json_write", json_write},
                                        {"json_list", json_list},     {NULL, NULL}};
-  static const luaL_Reg value[] = {{"__gc", value_free}, {NULL, NULL}};
   static const luaL_Reg none[] = {{"__tostring", none_text}, {NULL, NULL}};
-  open_type(L, VALUE, value);
-  open_type(L, NONE, none);
+  open_type(L, VALUE, value_free);
+  open_type(L, NONE, NULL);
+  luaL_getmetatable(L, NONE);
+  open_functions(L, none);
+  lua_pop(L, 1);
   luaL_newmetatable(L, LIST);
   lua_pop(L, 1);
   open_functions(L, functions);

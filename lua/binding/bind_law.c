@@ -63,18 +63,6 @@ static int law_size(lua_State *L) {
   return 1;
 }
 
-/* Makes a tensor handle of the shape at index. */
-static mg_tensor *new_output(lua_State *L, int index) {
-  int64_t shape[MG_MAX_AXES];
-  int axes = check_shape(L, index, shape), attempts = 0;
-  state *S = state_of(L);
-  handle *h = handle_new(L, S);
-  do h->tensor = mg_tensor_new(shape, axes);
-  while (handle_again(L, h, &attempts));
-  handle_done(L, S, h);
-  return h->tensor;
-}
-
 /* The tensor at index, of `count` entries. */
 static mg_tensor *check_sized(lua_State *L, int index, int64_t count) {
   mg_tensor *t = check_tensor(L, index);
@@ -89,7 +77,7 @@ static int law_moments(lua_State *L) {
   const mg_law *p = check_law(L, 1);
   double temperature = check_number(L, 2);
   const char which = *check_text(L, 4);
-  mg_tensor *out = new_output(L, 5), *theta = check_tensor(L, 3);
+  mg_tensor *out = handle_of_shape(L, 5)->tensor, *theta = check_tensor(L, 3);
   int64_t rows = mg_tensor_size(theta) / mg_law_size(p);
   if (mg_tensor_size(out) != (which == 'm' ? rows * mg_law_size(p) : rows))
     return raise_message(L, "MG-SHAPE", "law: the result has %.0f entries",
@@ -106,7 +94,7 @@ static int law_moments(lua_State *L) {
 static int law_tangent(lua_State *L) {
   const mg_law *p = check_law(L, 1);
   double temperature = check_number(L, 2);
-  mg_tensor *out = new_output(L, 5);
+  mg_tensor *out = handle_of_shape(L, 5)->tensor;
   int64_t rows = mg_tensor_size(out) / mg_law_size(p), size = rows * mg_law_size(p);
   mg_tensor *theta = check_sized(L, 3, size), *u = check_sized(L, 4, size);
   check_status(L, mg_law_tangent(p, temperature, mg_tensor_data(theta), mg_tensor_data(u), rows,
@@ -118,7 +106,7 @@ static int law_tangent(lua_State *L) {
 static int law_divergence(lua_State *L) {
   const mg_law *p = check_law(L, 1);
   double temperature = check_number(L, 2);
-  mg_tensor *out = new_output(L, 5);
+  mg_tensor *out = handle_of_shape(L, 5)->tensor;
   int64_t rows = mg_tensor_size(out), size = rows * mg_law_size(p);
   mg_tensor *theta = check_sized(L, 3, size), *other = check_sized(L, 4, size);
   check_status(L, mg_law_divergence(p, temperature, mg_tensor_data(theta), mg_tensor_data(other),
@@ -130,7 +118,7 @@ static int law_divergence(lua_State *L) {
 static int law_log_prob(lua_State *L) {
   const mg_law *p = check_law(L, 1);
   double temperature = check_number(L, 2);
-  mg_tensor *out = new_output(L, 5), *theta = check_tensor(L, 3);
+  mg_tensor *out = handle_of_shape(L, 5)->tensor, *theta = check_tensor(L, 3);
   int64_t rows = mg_tensor_size(theta) / mg_law_size(p);
   int64_t samples = rows > 0 ? mg_tensor_size(out) / rows : 0;
   mg_tensor *z = check_sized(L, 4, samples * rows * mg_law_size(p));
@@ -146,7 +134,7 @@ static int law_sample(lua_State *L) {
   double temperature = check_number(L, 2);
   mg_draw draw = check_draw(L, 4);
   int64_t theta_samples = check_integer(L, 7), samples = check_integer(L, 8), first = check_integer(L, 9);
-  mg_tensor *out = new_output(L, 10);
+  mg_tensor *out = handle_of_shape(L, 10)->tensor;
   if (samples < 1) return 1;
   int64_t rows = mg_tensor_size(out) / samples / mg_law_size(p), size = rows * mg_law_size(p);
   if (mg_tensor_size(out) != samples * size || (theta_samples != 1 && theta_samples != samples))
@@ -165,12 +153,6 @@ void open_laws(lua_State *L) {
       {"law_moments", law_moments},       {"law_tangent", law_tangent},
       {"law_divergence", law_divergence}, {"law_log_prob", law_log_prob},
       {"law_sample", law_sample},         {NULL, NULL}};
-  if (luaL_newmetatable(L, LAW)) {
-    const luaL_Reg methods[] = {{"__gc", law_free}, {NULL, NULL}};
-    open_functions(L, methods);
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-  }
-  lua_pop(L, 1);
+  open_type(L, LAW, law_free);
   open_functions(L, functions);
 }

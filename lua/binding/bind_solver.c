@@ -335,18 +335,6 @@ static int push_report(lua_State *L, const mg_report *report) {
   return 2;
 }
 
-/* Makes an empty tensor handle of the shape at index. */
-static handle *new_output(lua_State *L, int index) {
-  int64_t shape[MG_MAX_AXES];
-  int axes = check_shape(L, index, shape), attempts = 0;
-  state *S = state_of(L);
-  handle *h = handle_new(L, S);
-  do h->tensor = mg_tensor_new(shape, axes);
-  while (handle_again(L, h, &attempts));
-  handle_done(L, S, h);
-  return h;
-}
-
 /* Pushes {objective = {}, bound = {}, proved = {}, solved = {}}. */
 static void push_answers(lua_State *L, const mg_answer *answers, int64_t count) {
   static const char *const names[4] = {"objective", "bound", "proved", "solved"};
@@ -423,7 +411,7 @@ static int solver_count(lua_State *L) {
 /* solver_enumerate(solver, contexts, shape) -> z: the first shape[1] solutions */
 static int solver_enumerate(lua_State *L) {
   const mg_solver *s = check_solver(L, 1);
-  handle *h = new_output(L, 3);
+  handle *h = handle_of_shape(L, 3);
   int64_t room = mg_tensor_size(h->tensor) / mg_solver_size(s), count = 0;
   mg_context contexts[MOST_CONTEXTS];
   int given = read_contexts(L, 2, contexts);
@@ -441,7 +429,7 @@ static int perturb(lua_State *L) {
   double temperature = check_number(L, 5);
   int64_t theta_samples = check_integer(L, 7), samples = check_integer(L, 8);
   int64_t batch = check_integer(L, 9), first = check_integer(L, 10), n = check_integer(L, 11);
-  handle *h = new_output(L, 12);
+  handle *h = handle_of_shape(L, 12);
   mg_tensor *theta = check_tensor(L, 6);
   expect_size(L, "perturb: theta", theta, theta_samples, batch, n);
   expect_size(L, "perturb: result", h->tensor, samples, batch, n);
@@ -460,7 +448,7 @@ static int perturb_solve(lua_State *L) {
   double temperature = check_number(L, 6);
   int64_t theta_samples = check_integer(L, 8), samples = check_integer(L, 9);
   int64_t batch = check_integer(L, 10), first = check_integer(L, 11);
-  handle *h = new_output(L, 13);
+  handle *h = handle_of_shape(L, 13);
   mg_tensor *theta = check_tensor(L, 7);
   mg_context contexts[MOST_CONTEXTS];
   int count = read_contexts(L, 12, contexts);
@@ -480,7 +468,7 @@ static int noise_sample(lua_State *L) {
   mg_draw draw = check_draw(L, 2);
   int64_t samples = check_integer(L, 5), batch = check_integer(L, 6);
   int64_t first = check_integer(L, 7), n = check_integer(L, 8);
-  handle *h = new_output(L, 9);
+  handle *h = handle_of_shape(L, 9);
   expect_size(L, "noise: result", h->tensor, samples, batch, n);
   check_status(L, mg_noise_sample(noise, &draw, samples, batch, first, n,
                                   mg_tensor_data(h->tensor)));
@@ -564,17 +552,6 @@ static int memo_values(lua_State *L) {
   memcpy(mg_tensor_data(h->tensor), mg_memo_values(box->memo),
          (size_t)(shape[0] * shape[1]) * sizeof(mg_real));
   return 1;
-}
-
-/* A type, with a finalizer or NULL. */
-static void open_type(lua_State *L, const char *type, lua_CFunction release) {
-  if (luaL_newmetatable(L, type)) {
-    const luaL_Reg methods[] = {{"__gc", release}, {NULL, NULL}};
-    if (release) open_functions(L, methods);
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-  }
-  lua_pop(L, 1);
 }
 
 void open_solvers(lua_State *L) {

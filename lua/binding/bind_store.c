@@ -143,12 +143,6 @@ void open_stores(lua_State *L) {
       {"store_metadata", store_metadata}, {"store_read", store_read},
       {"store_verify", store_verify},     {"store_write", store_write},
       {"store_close", store_close},       {NULL, NULL}};
-  static const luaL_Reg methods[] = {{"__gc", store_close}, {NULL, NULL}};
-  if (luaL_newmetatable(L, STORE)) {
-    open_functions(L, methods);
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-  }
-  lua_pop(L, 1);
+  open_type(L, STORE, store_close);
   open_functions(L, functions);
 }

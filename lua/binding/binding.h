@@ -47,6 +47,8 @@ handle *handle_new(lua_State *L, state *S);
 int handle_again(lua_State *L, handle *h, int *attempts);
 /* Counts the new tensor; raises if there is none. Returns 1 (the handle is on the stack). */
 int handle_done(lua_State *L, state *S, handle *h);
+/* Pushes a new tensor, unset, of the shape that the list at index holds; raises if there is none. */
+handle *handle_of_shape(lua_State *L, int index);
 /* Frees the tensor of a handle; harmless when done. */
 void handle_free(state *S, handle *h);
 
@@ -91,7 +93,9 @@ int array_box_push_text(lua_State *L, array_box *box);
 
 /* Functions that the files add to the module's table, which is at the top of the stack. */
 void open_functions(lua_State *L, const luaL_Reg *functions);
-/* The same for a table `field` of name -> number, for an enum whose names stand in its order. */
+/* The metatable of a type of userdata, hidden from scripts; release, its __gc, may be NULL. */
+void open_type(lua_State *L, const char *name, lua_CFunction release);
+/* Adds a table `field` of name -> number, for an enum whose names stand in its order. */
 void open_names(lua_State *L, const char *field, const char *const *names, int count);
 void open_handles(lua_State *L, state *S);
 void open_ops(lua_State *L);

@@ -74,6 +74,17 @@ int handle_done(lua_State *L, state *S, handle *h) {
   return 1;
 }
 
+handle *handle_of_shape(lua_State *L, int index) {
+  int64_t shape[MG_MAX_AXES];
+  int axes = check_shape(L, index, shape), attempts = 0;
+  state *S = state_of(L);
+  handle *h = handle_new(L, S);
+  do h->tensor = mg_tensor_new(shape, axes);
+  while (handle_again(L, h, &attempts));
+  handle_done(L, S, h);
+  return h;
+}
+
 void handle_free(state *S, handle *h) {
   unlist(S, h);
   if (!h->tensor) return;
@@ -96,13 +107,8 @@ mg_tensor *optional_tensor(lua_State *L, int index) {
 }
 
 static int tensor_new(lua_State *L) {
-  int64_t shape[MG_MAX_AXES];
-  int axes = check_shape(L, 1, shape), attempts = 0;
-  state *S = state_of(L);
-  handle *h = handle_new(L, S);
-  do h->tensor = mg_tensor_new(shape, axes);
-  while (handle_again(L, h, &attempts));
-  return handle_done(L, S, h);
+  handle_of_shape(L, 1);
+  return 1;
 }
 
 static int reshape(lua_State *L) {

@@ -16,6 +16,16 @@ void open_functions(lua_State *L, const luaL_Reg *functions) {
   luaL_setfuncs(L, functions, 1);
 }
 
+void open_type(lua_State *L, const char *name, lua_CFunction release) {
+  if (luaL_newmetatable(L, name)) {
+    const luaL_Reg methods[] = {{"__gc", release}, {NULL, NULL}};
+    if (release) open_functions(L, methods);
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+  }
+  lua_pop(L, 1);
+}
+
 void open_names(lua_State *L, const char *field, const char *const *names, int count) {
   lua_newtable(L);
   for (int i = 0; i < count; i++) {

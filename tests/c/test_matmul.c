@@ -1,21 +1,6 @@
 /* Batched products and sorting: sums over broadcast batches by loops in double, places by counting,
  * bits against the number of threads, failing allocations, interrupts, arguments. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <math.h>
-#include <string.h>
-
-#include "mapgrad.h"
-
-static int fresh(void **state) {
-  (void)state;
-  mg_memory_fail(-1, 0);
-  return mg_threads_set(2);
-}
+#include "support.h"
 
 /* Entries sin(1 + salt), sin(2 + salt), ...; extents < 0 end the shape. */
 static mg_tensor *waves(double salt, int64_t d0, int64_t d1, int64_t d2) {
@@ -25,14 +10,6 @@ static mg_tensor *waves(double salt, int64_t d0, int64_t d1, int64_t d2) {
   for (int64_t i = 0; i < mg_tensor_size(t); i++)
     mg_tensor_data(t)[i] = (mg_real)sin((double)i + 1 + salt);
   return t;
-}
-
-static double at(mg_tensor *t, int64_t i) { return (double)mg_tensor_data(t)[i]; }
-
-static int64_t live(void) {
-  mg_memory m;
-  mg_memory_read(&m);
-  return m.live;
 }
 
 /* The gradient for a matrix a of products with a batch of b is the sum of all; likewise for b. */
@@ -49,7 +26,7 @@ static void sums_over_the_batch(void **state) {
         sum += at(dy, i / K * N * K + r * K + i % K) * at(b, i / K * M * K + c * K + i % K);
       assert_true(fabs(sum - at(da, r * M + c)) < within);
     }
-  mg_tensor_free(a), mg_tensor_free(b), mg_tensor_free(dy), mg_tensor_free(da);
+  FREE(a, b, dy, da);
 }
 
 static void largest_come_first(void **state) {
@@ -66,7 +43,7 @@ static void largest_come_first(void **state) {
       }
       assert_int_equal(before, i);
     }
-  mg_tensor_free(x), mg_tensor_free(order);
+  FREE(x, order);
 }
 
 typedef struct inputs {
@@ -80,14 +57,12 @@ static inputs new_inputs(int64_t b, int64_t n, int64_t m) {
   return p;
 }
 
-static void free_inputs(inputs *p) {
-  mg_tensor_free(p->flat), mg_tensor_free(p->batch);
-  mg_tensor_free(p->image), mg_tensor_free(p->order);
-}
+static void free_inputs(inputs *p) { FREE(p->flat, p->batch, p->image, p->order); }
 
 enum { CASES = 8 };
 
-static mg_tensor *run_case(int i, const inputs *p) {
+static mg_tensor *run_case(int i, const void *given) {
+  const inputs *p = given;
   switch (i) {
     case 0: return mg_matmul(p->flat, p->batch, 0, 0);
     case 1: return mg_matmul(p->batch, p->flat, 0, 0);
@@ -103,59 +78,22 @@ static mg_tensor *run_case(int i, const inputs *p) {
 static void bits_do_not_depend_on_threads(void **state) {
   (void)state;
   inputs p = new_inputs(20, 150, 90);
-  for (int i = 0; i < CASES; i++) {
-    mg_tensor *y[2];
-    for (int t = 0; t < 2; t++) {
-      assert_int_equal(mg_threads_set(t ? 3 : 1), MG_OK);
-      y[t] = run_case(i, &p);
-      assert_non_null(y[t]);
-    }
-    assert_memory_equal(mg_tensor_data(y[0]), mg_tensor_data(y[1]),
-                        (size_t)mg_tensor_size(y[0]) * sizeof(mg_real));
-    mg_tensor_free(y[0]), mg_tensor_free(y[1]);
-  }
+  has_bits_of_one_thread(run_case, CASES, &p);
   free_inputs(&p);
 }
 
 static void failing_allocations_are_clean(void **state) {
   (void)state;
   inputs p = new_inputs(20, 150, 90);
-  for (int i = 0; i < CASES; i++) {
-    int done = 0;
-    for (int after = 0; !done; after++) {
-      int64_t before = live();
-      mg_memory_fail(after, -1);
-      mg_tensor *y = run_case(i, &p);
-      mg_memory_fail(-1, 0);
-      if (!y) assert_int_equal(mg_last_status(), MG_NO_MEMORY);
-      done = y != NULL;
-      mg_tensor_free(y);
-      assert_int_equal(live(), before);
-      assert_true(after < 1000);
-    }
-  }
+  survives_failing_allocations(run_case, CASES, &p, 1000);
   free_inputs(&p);
 }
 
 static void interrupts_end_operations(void **state) {
   (void)state;
   inputs p = new_inputs(20, 400, 200);
-  for (int i = 0; i < CASES; i++) {
-    int64_t before = live();
-    mg_interrupt_set(1);
-    mg_tensor *y = run_case(i, &p);
-    mg_interrupt_set(0);
-    assert_null(y);
-    assert_int_equal(mg_last_status(), MG_INTERRUPTED);
-    assert_int_equal(live(), before);
-  }
+  ends_when_interrupted(run_case, CASES, &p);
   free_inputs(&p);
-}
-
-static void refused(mg_tensor *y, mg_status status, const char *sentence) {
-  assert_null(y);
-  assert_string_equal(mg_message(), sentence);
-  assert_int_equal(mg_last_status(), status);
 }
 
 static void arguments_that_do_not_fit(void **state) {
@@ -177,10 +115,8 @@ static void arguments_that_do_not_fit(void **state) {
   refused(mg_sort_values(b, b, 0), MG_BAD_ARGUMENT, "sort: place 8 of 4 entries");
   assert_int_equal(mg_fill(b, (double)NAN), MG_OK);
   assert_null(mg_sort_vjp(b, b, b, 0));
-  mg_tensor_free(a), mg_tensor_free(b), mg_tensor_free(c), mg_tensor_free(d);
+  FREE(a, b, c, d);
 }
-
-#define TEST(name) cmocka_unit_test_setup(name, fresh)
 
 int main(void) {
   const struct CMUnitTest tests[] = {

@@ -1,20 +1,8 @@
 /* Operations against naive loops in double, gradients against central differences, bits against the
  * number of threads. All numbers come from one generator that starts anew for each test. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <inttypes.h>
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "mapgrad.h"
-
-#define COUNT_OF(list) ((int)(sizeof(list) / sizeof *(list)))
+#include "support.h"
 
 /* Of values near 1: how far a result may lie from the exact one, a difference quotient from the
  * derivative; the half width of a difference. */
@@ -23,44 +11,6 @@ static double slope_tolerance(void) { return mg_real_bytes() == 4 ? 2e-2 : 1e-7;
 static double half_width(void) { return mg_real_bytes() == 4 ? 1e-2 : 1e-5; }
 
 /* ---- tensors */
-
-static uint64_t seed;
-
-static int fresh(void **state) {
-  (void)state;
-  seed = 1;
-  mg_memory_fail(-1, 0);
-  return mg_threads_set(2);
-}
-
-/* Uniform on (-1, 1). */
-static double number(void) {
-  seed = seed * 6364136223846793005U + 1442695040888963407U;
-  return (double)(seed >> 11) / (double)((uint64_t)1 << 52) - 1;
-}
-
-static mg_tensor *empty(const char *shape) {
-  int64_t extents[MG_MAX_AXES];
-  int axes = 0, used = 0;
-  while (sscanf(shape, "%" SCNd64 "%n", &extents[axes], &used) == 1) {
-    shape += used;
-    axes++;
-    if (*shape == 'x') shape++;
-  }
-  mg_tensor *t = mg_tensor_new(extents, axes);
-  assert_non_null(t);
-  return t;
-}
-
-/* Numbers on (low, high); shape: "2x3", "" for a scalar. */
-static mg_tensor *between(const char *shape, double low, double high) {
-  mg_tensor *t = empty(shape);
-  for (int64_t i = 0; i < mg_tensor_size(t); i++)
-    mg_tensor_data(t)[i] = (mg_real)(low + (high - low) * (number() + 1) / 2);
-  return t;
-}
-
-static mg_tensor *numbers(const char *shape) { return between(shape, -1, 1); }
 
 /* Numbers no two of which are closer than 0.1, none closer than 0.05 to 0: no kink within a
  * difference. */
@@ -84,29 +34,8 @@ static mg_tensor *of(const char *shape, const double *values) {
   return t;
 }
 
-static double at(mg_tensor *t, int64_t i) { return (double)mg_tensor_data(t)[i]; }
-
 static mg_tensor *like(mg_tensor *t) {
   return mg_tensor_new(mg_tensor_shape(t), mg_tensor_axes(t));
-}
-
-static mg_tensor *numbers_like(mg_tensor *t) {
-  mg_tensor *y = like(t);
-  for (int64_t i = 0; i < mg_tensor_size(y); i++) mg_tensor_data(y)[i] = (mg_real)number();
-  return y;
-}
-
-static void free_all(mg_tensor *const *list, int count) {
-  for (int i = 0; i < count; i++) mg_tensor_free(list[i]);
-}
-
-#define FREE(...) \
-  free_all((mg_tensor *[]){__VA_ARGS__}, COUNT_OF(((mg_tensor *[]){__VA_ARGS__})))
-
-static void near(const char *what, int64_t i, double got, double expected, double within) {
-  if (got == expected || (isnan(got) && isnan(expected))) return;
-  if (!(fabs(got - expected) <= within * (1 + fabs(expected))))
-    fail_msg("%s: entry %" PRId64 " is %.17g, expected %.17g", what, i, got, expected);
 }
 
 static void has_shape(const char *what, mg_tensor *t, const char *shape) {
@@ -116,12 +45,6 @@ static void has_shape(const char *what, mg_tensor *t, const char *shape) {
   for (int i = 0; i < mg_tensor_axes(t); i++)
     assert_int_equal(mg_tensor_shape(t)[i], mg_tensor_shape(expected)[i]);
   mg_tensor_free(expected);
-}
-
-static int same_shape(mg_tensor *a, mg_tensor *b) {
-  int axes = mg_tensor_axes(a);
-  return axes == mg_tensor_axes(b) &&
-         memcmp(mg_tensor_shape(a), mg_tensor_shape(b), (size_t)axes * sizeof(int64_t)) == 0;
 }
 
 /* ---- gradients */
@@ -1290,7 +1213,8 @@ static mg_tensor *norm_gradient(const inputs *p, int fixed) {
   return NULL;
 }
 
-static mg_tensor *run_case(int i, const inputs *p) {
+static mg_tensor *run_case(int i, const void *given) {
+  const inputs *p = given;
   static const int order[] = {2, 0, 3, 1};
   static const int64_t rows[] = {1, 0, 1, 1};
   const mg_tensor *parts[] = {p->matrix, p->matrix};
@@ -1346,47 +1270,15 @@ static void bits_do_not_depend_on_threads(void **state) {
   (void)state;
   inputs p = new_inputs(1);
   mg_fill(p.row, 0); /* entries of a maximum need not be in the matrix */
-  for (int i = 0; i < CASES; i++) {
-    mg_threads_set(1);
-    mg_tensor *one = run_case(i, &p);
-    if (!one) fail_msg("case %d: %s", i, mg_message());
-    for (int threads = 2; threads <= 5; threads++) {
-      mg_threads_set(threads);
-      mg_tensor *many = run_case(i, &p);
-      assert_true(same_shape(one, many));
-      if (memcmp(mg_tensor_data(one), mg_tensor_data(many),
-                 (size_t)mg_tensor_size(one) * sizeof(mg_real)) != 0)
-        fail_msg("case %d has other bits with %d threads", i, threads);
-      mg_tensor_free(many);
-    }
-    mg_tensor_free(one);
-  }
+  has_bits_of_one_thread(run_case, CASES, &p);
   free_inputs(&p);
-}
-
-static int64_t live(void) {
-  mg_memory memory;
-  mg_memory_read(&memory);
-  return memory.live;
 }
 
 static void failing_allocations_are_clean(void **state) {
   (void)state;
   for (int is_large = 0; is_large < 2; is_large++) {
     inputs p = new_inputs(is_large);
-    for (int i = 0; i < CASES; i++)
-      for (int after = 0;; after++) {
-        int64_t before = live();
-        mg_memory_fail(after, -1);
-        mg_tensor *y = run_case(i, &p);
-        mg_memory_fail(-1, 0);
-        if (!y) assert_int_equal(mg_last_status(), MG_NO_MEMORY);
-        int done = y != NULL;
-        mg_tensor_free(y);
-        assert_int_equal(live(), before);
-        assert_true(after < 200);
-        if (done) break;
-      }
+    survives_failing_allocations(run_case, CASES, &p, 200);
     free_inputs(&p);
   }
 }
@@ -1408,13 +1300,6 @@ static void interrupts_end_operations(void **state) {
 }
 
 /* ---- failures */
-
-/* Checks and frees what a call that must fail returned. */
-static void refused(mg_tensor *y, mg_status status, const char *sentence) {
-  assert_null(y);
-  assert_string_equal(mg_message(), sentence);
-  assert_int_equal(mg_last_status(), status);
-}
 
 static void shapes_that_do_not_fit(void **state) {
   (void)state;
@@ -1510,8 +1395,6 @@ static void build_names_what_it_is(void **state) {
   assert_non_null(strstr(mg_build(), "OpenBLAS"));
   assert_non_null(strstr(mg_build(), mg_real_bytes() == 4 ? "float" : "double"));
 }
-
-#define TEST(name) cmocka_unit_test_setup(name, fresh)
 
 int main(void) {
   const struct CMUnitTest tests[] = {

@@ -1,75 +1,10 @@
 /* Reductions, softmax, running sums, norms of rows and dropout against naive loops in double,
  * gradients against central differences, bits against the number of threads. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
-#include <inttypes.h>
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "mapgrad.h"
-
-#define COUNT_OF(list) ((int)(sizeof(list) / sizeof *(list)))
+#include "support.h"
 
 static double tolerance(void) { return mg_real_bytes() == 4 ? 5e-5 : 1e-11; }
-
-/* ---- tensors */
-
-static uint64_t seed;
-
-static int fresh(void **state) {
-  (void)state;
-  seed = 1;
-  mg_memory_fail(-1, 0);
-  return mg_threads_set(2);
-}
-
-/* Uniform on (-1, 1). */
-static double number(void) {
-  seed = seed * 6364136223846793005U + 1442695040888963407U;
-  return (double)(seed >> 11) / (double)((uint64_t)1 << 52) - 1;
-}
-
-/* Numbers on (-1, 1); shape: "2x3", "" for a scalar. */
-static mg_tensor *numbers(const char *shape) {
-  int64_t extents[MG_MAX_AXES];
-  int axes = 0, used = 0;
-  while (sscanf(shape, "%" SCNd64 "%n", &extents[axes], &used) == 1) {
-    shape += used;
-    axes++;
-    if (*shape == 'x') shape++;
-  }
-  mg_tensor *t = mg_tensor_new(extents, axes);
-  assert_non_null(t);
-  for (int64_t i = 0; i < mg_tensor_size(t); i++) mg_tensor_data(t)[i] = (mg_real)number();
-  return t;
-}
-
-static mg_tensor *numbers_like(const mg_tensor *t) {
-  mg_tensor *y = mg_tensor_new(mg_tensor_shape(t), mg_tensor_axes(t));
-  for (int64_t i = 0; i < mg_tensor_size(y); i++) mg_tensor_data(y)[i] = (mg_real)number();
-  return y;
-}
-
-static double at(mg_tensor *t, int64_t i) { return (double)mg_tensor_data(t)[i]; }
-
-static void free_all(mg_tensor *const *list, int count) {
-  for (int i = 0; i < count; i++) mg_tensor_free(list[i]);
-}
-
-#define FREE(...) \
-  free_all((mg_tensor *[]){__VA_ARGS__}, COUNT_OF(((mg_tensor *[]){__VA_ARGS__})))
-
-static void near(const char *what, int64_t i, double got, double expected, double within) {
-  if (got == expected || (isnan(got) && isnan(expected))) return;
-  if (!(fabs(got - expected) <= within * (1 + fabs(expected))))
-    fail_msg("%s: entry %" PRId64 " is %.17g, expected %.17g", what, i, got, expected);
-}
 
 /* x as [outer, n, inner] around axes first..first+count-1. */
 typedef struct view {
@@ -486,7 +421,8 @@ static mg_tensor *joined(mg_tensor *dx, mg_tensor *dgain, mg_tensor *dbias) {
 
 enum { CASES = 5 * MG_REDUCE_KINDS + 10 };
 
-static mg_tensor *run_case(int i, const inputs *p) {
+static mg_tensor *run_case(int i, const void *given) {
+  const inputs *p = given;
   static const mg_draw draw = {1, 2, 3};
   mg_reduce_kind kind = (mg_reduce_kind)(i / 5);
   mg_tensor *dgain = NULL, *dbias = NULL, *dx;
@@ -518,46 +454,15 @@ static mg_tensor *run_case(int i, const inputs *p) {
 static void bits_do_not_depend_on_threads(void **state) {
   (void)state;
   inputs p = new_inputs(1);
-  for (int i = 0; i < CASES; i++) {
-    mg_threads_set(1);
-    mg_tensor *one = run_case(i, &p);
-    if (!one) fail_msg("case %d: %s", i, mg_message());
-    for (int threads = 2; threads <= 5; threads++) {
-      mg_threads_set(threads);
-      mg_tensor *many = run_case(i, &p);
-      if (memcmp(mg_tensor_data(one), mg_tensor_data(many),
-                 (size_t)mg_tensor_size(one) * sizeof(mg_real)) != 0)
-        fail_msg("case %d has other bits with %d threads", i, threads);
-      mg_tensor_free(many);
-    }
-    mg_tensor_free(one);
-  }
+  has_bits_of_one_thread(run_case, CASES, &p);
   free_inputs(&p);
-}
-
-static int64_t live(void) {
-  mg_memory memory;
-  mg_memory_read(&memory);
-  return memory.live;
 }
 
 static void failing_allocations_are_clean(void **state) {
   (void)state;
   for (int is_large = 0; is_large < 2; is_large++) {
     inputs p = new_inputs(is_large);
-    for (int i = 0; i < CASES; i++)
-      for (int after = 0;; after++) {
-        int64_t before = live();
-        mg_memory_fail(after, -1);
-        mg_tensor *y = run_case(i, &p);
-        mg_memory_fail(-1, 0);
-        if (!y) assert_int_equal(mg_last_status(), MG_NO_MEMORY);
-        int done = y != NULL;
-        mg_tensor_free(y);
-        assert_int_equal(live(), before);
-        assert_true(after < 200);
-        if (done) break;
-      }
+    survives_failing_allocations(run_case, CASES, &p, 200);
     free_inputs(&p);
   }
 }
@@ -565,25 +470,11 @@ static void failing_allocations_are_clean(void **state) {
 static void interrupts_end_operations(void **state) {
   (void)state;
   inputs p = new_inputs(1);
-  for (int i = 0; i < CASES; i++) {
-    int64_t before = live();
-    mg_interrupt_set(1);
-    mg_tensor *y = run_case(i, &p);
-    mg_interrupt_set(0);
-    assert_null(y);
-    assert_int_equal(mg_last_status(), MG_INTERRUPTED);
-    assert_int_equal(live(), before);
-  }
+  ends_when_interrupted(run_case, CASES, &p);
   free_inputs(&p);
 }
 
 /* ---- failures */
-
-static void refused(mg_tensor *y, mg_status status, const char *sentence) {
-  assert_null(y);
-  assert_string_equal(mg_message(), sentence);
-  assert_int_equal(mg_last_status(), status);
-}
 
 static void arguments_that_do_not_fit(void **state) {
   (void)state;
@@ -615,8 +506,6 @@ static void arguments_that_do_not_fit(void **state) {
   refused(mg_dropout(a, 1, &draw, 0), MG_BAD_ARGUMENT, "dropout: rate = 1 is not in [0, 1)");
   FREE(a, b, none);
 }
-
-#define TEST(name) cmocka_unit_test_setup(name, fresh)
 
 int main(void) {
   const struct CMUnitTest tests[] = {

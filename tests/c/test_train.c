@@ -1,48 +1,12 @@
 /* Losses and update rules: naive loops in double, bits against the number of threads, failing
  * allocations, refusals. All numbers come from one generator that starts anew for each test. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "support.h"
 
-#include <cmocka.h>
-#include <inttypes.h>
-#include <math.h>
-#include <string.h>
-
-#include "mapgrad.h"
-
-enum { ROWS = 301, TARGETS = 7, N = 1030, LONG = 100003 }; /* rows of [43, 7] against 7 targets */
+enum { ROWS = 301, TARGETS = 7, N = 1030, LONG = 100003 }; /* rows: of [43, 7], against 7 targets */
 
 static double tolerance(void) { return mg_real_bytes() == 4 ? 2e-5 : 1e-12; }
 
-static uint64_t seed;
-
-static int fresh(void **state) {
-  (void)state;
-  seed = 1;
-  mg_memory_fail(-1, 0);
-  return mg_threads_set(2);
-}
-
-/* Uniform on (0, 1). */
-static double number(void) {
-  seed = seed * 6364136223846793005U + 1442695040888963407U;
-  return (double)(seed >> 11) / (double)((uint64_t)1 << 53);
-}
-
-static mg_tensor *numbers(int64_t a, int64_t b, int64_t c, double low, double high) {
-  int64_t shape[3] = {a, b, c};
-  mg_tensor *t = mg_tensor_new(shape, c ? 3 : b ? 2 : 1);
-  assert_non_null(t);
-  for (int64_t i = 0; i < mg_tensor_size(t); i++)
-    mg_tensor_data(t)[i] = (mg_real)(low + (high - low) * number());
-  return t;
-}
-
-static double at(mg_tensor *t, int64_t i) { return (double)mg_tensor_data(t)[i]; }
-
-static void near(const char *what, int64_t i, double got, double expected) {
+static void agree(const char *what, int64_t i, double got, double expected) {
   if (!(fabs(got - expected) <= tolerance() * (1 + fabs(expected))))
     fail_msg("%s: entry %" PRId64 " is %.17g, expected %.17g", what, i, got, expected);
 }
@@ -53,19 +17,13 @@ typedef struct inputs {
 } inputs;
 
 static inputs new_inputs(void) {
-  inputs p = {numbers(ROWS / TARGETS, TARGETS, N, -4, 4), numbers(TARGETS, N, 0, 0, 1),
-              numbers(TARGETS, 0, 0, 0, 1), numbers(ROWS / TARGETS, TARGETS, 0, -1, 1)};
+  inputs p = {between("43x7x1030", -4, 4), between("7x1030", 0, 1), between("7", 0, 1), numbers("43x7")};
   for (int i = 0; i < TARGETS; i++)
     mg_tensor_data(p.labels)[i] = (mg_real)(1 + floor(at(p.labels, i) * N));
   return p;
 }
 
-static void free_inputs(inputs *p) {
-  mg_tensor_free(p->x);
-  mg_tensor_free(p->t);
-  mg_tensor_free(p->labels);
-  mg_tensor_free(p->dy);
-}
+static void free_inputs(inputs *p) { FREE(p->x, p->t, p->labels, p->dy); }
 
 /* ---- losses */
 
@@ -91,23 +49,22 @@ static void cross_entropy_and_its_gradients(void **state) {
       sum += t * (total - at(p.x, row * N + i));
       mass += t;
     }
-    near("probabilities", row, at(y, row), sum);
-    near("classes", row, at(c, row), total - at(p.x, row * N + label));
+    agree("probabilities", row, at(y, row), sum);
+    agree("classes", row, at(c, row), total - at(p.x, row * N + label));
     for (int64_t i = 0; i < N; i++) {
       int64_t k = row * N + i;
       double q = exp(at(p.x, k) - total), t = (1 - s) * at(p.t, row % TARGETS * N + i) + s / N;
-      near("dx of probabilities", k, at(dx, k), at(p.dy, row) * (mass * q - t));
-      near("dx of classes", k, at(dc, k), at(p.dy, row) * (q - (i == label)));
+      agree("dx of probabilities", k, at(dx, k), at(p.dy, row) * (mass * q - t));
+      agree("dx of classes", k, at(dc, k), at(p.dy, row) * (q - (i == label)));
     }
   }
   for (int64_t k = 0; k < TARGETS * N; k += 101) {
     double sum = 0;
     for (int64_t row = k / N; row < ROWS; row += TARGETS)
       sum += at(p.dy, row) * (1 - s) * (log_sum(p.x, row) - at(p.x, row * N + k % N));
-    near("dt", k, at(dt, k), sum);
+    agree("dt", k, at(dt, k), sum);
   }
-  mg_tensor *made[] = {y, c, dx, dc, dt};
-  for (int i = 0; i < 5; i++) mg_tensor_free(made[i]);
+  FREE(y, c, dx, dc, dt);
   free_inputs(&p);
 }
 
@@ -122,25 +79,24 @@ static void bernoulli_and_its_gradients(void **state) {
       int64_t k = row * N + i;
       double x = at(p.x, k), t = at(p.t, row % TARGETS * N + i), value = log1p(exp(x)) - t * x;
       sum += value;
-      near("each", k, at(each, k), value);
-      near("dx", k, at(dx, k), at(p.dy, row) * (1 / (1 + exp(-x)) - t));
+      agree("each", k, at(each, k), value);
+      agree("dx", k, at(dx, k), at(p.dy, row) * (1 / (1 + exp(-x)) - t));
     }
-    near("sum", row, at(y, row), sum);
+    agree("sum", row, at(y, row), sum);
   }
   for (int64_t k = 0; k < TARGETS * N; k++) {
     double sum = 0;
     for (int64_t row = k / N; row < ROWS; row += TARGETS) sum -= at(p.dy, row) * at(p.x, row * N + k % N);
-    near("dt", k, at(dt, k), sum);
+    agree("dt", k, at(dt, k), sum);
   }
-  mg_tensor *made[] = {y, each, dx, dt};
-  for (int i = 0; i < 4; i++) mg_tensor_free(made[i]);
+  FREE(y, each, dx, dt);
   free_inputs(&p);
 }
 
 static mg_tensor *update(int kind) {
   mg_tensor *t[5];
   seed = 1;
-  for (int i = 0; i < 5; i++) t[i] = numbers(LONG, 0, 0, 0.5, 1);
+  for (int i = 0; i < 5; i++) t[i] = between("100003", 0.5, 1);
   mg_status status;
   switch (kind) {
     case 0: status = mg_sgd(t[0], t[1], t[2], 0.1, 0.9, 0, 1, 0.1, 2); break;
@@ -154,7 +110,8 @@ static mg_tensor *update(int kind) {
 
 enum { CASES = 11 };
 
-static mg_tensor *run_case(int i, const inputs *p) {
+static mg_tensor *run_case(int i, const void *given) {
+  const inputs *p = given;
   switch (i) {
     case 0: return mg_cross_entropy(p->x, p->t, 0, 0.1);
     case 1: return mg_cross_entropy(p->x, p->labels, 1, 0.1);
@@ -171,20 +128,7 @@ static mg_tensor *run_case(int i, const inputs *p) {
 static void bits_do_not_depend_on_threads(void **state) {
   (void)state;
   inputs p = new_inputs();
-  for (int i = 0; i < CASES; i++) {
-    mg_threads_set(1);
-    mg_tensor *one = run_case(i, &p);
-    if (!one) fail_msg("case %d: %s", i, mg_message());
-    for (int threads = 2; threads <= 5; threads++) {
-      mg_threads_set(threads);
-      mg_tensor *many = run_case(i, &p);
-      if (memcmp(mg_tensor_data(one), mg_tensor_data(many),
-                 (size_t)mg_tensor_size(one) * sizeof(mg_real)) != 0)
-        fail_msg("case %d has other bits with %d threads", i, threads);
-      mg_tensor_free(many);
-    }
-    mg_tensor_free(one);
-  }
+  has_bits_of_one_thread(run_case, CASES, &p);
   double sums[2];
   for (int i = 0; i < 2; i++) {
     mg_threads_set(1 + 2 * i);
@@ -194,28 +138,10 @@ static void bits_do_not_depend_on_threads(void **state) {
   free_inputs(&p);
 }
 
-static int64_t live(void) {
-  mg_memory memory;
-  mg_memory_read(&memory);
-  return memory.live;
-}
-
 static void failing_allocations_are_clean(void **state) {
   (void)state;
   inputs p = new_inputs();
-  for (int i = 0; i < 8; i++)
-    for (int after = 0;; after++) {
-      int64_t before = live();
-      mg_memory_fail(after, -1);
-      mg_tensor *y = run_case(i, &p);
-      mg_memory_fail(-1, 0);
-      if (!y) assert_int_equal(mg_last_status(), MG_NO_MEMORY);
-      int done = y != NULL;
-      mg_tensor_free(y);
-      assert_int_equal(live(), before);
-      assert_true(after < 200);
-      if (done) break;
-    }
+  survives_failing_allocations(run_case, 8, &p, 200);
   double sum;
   mg_memory_fail(0, -1);
   assert_int_equal(mg_squares(p.x, &sum), MG_NO_MEMORY);
@@ -227,7 +153,7 @@ static void failing_allocations_are_clean(void **state) {
 
 static void squares_and_clip(void **state) {
   (void)state;
-  mg_tensor *x = numbers(LONG, 0, 0, -1, 1), *none = numbers(0, 3, 0, 0, 1);
+  mg_tensor *x = numbers("100003"), *none = numbers("0x3");
   double sum, expected = 0;
   for (int64_t i = 0; i < LONG; i++) expected += at(x, i) * at(x, i);
   assert_int_equal(mg_squares(x, &sum), MG_OK);
@@ -244,17 +170,10 @@ static void squares_and_clip(void **state) {
   assert_int_equal(mg_clip(none, 0), MG_OK);
   assert_int_equal(mg_clip(x, -1), MG_BAD_ARGUMENT);
   assert_int_equal(mg_clip(x, NAN), MG_BAD_ARGUMENT);
-  mg_tensor_free(x);
-  mg_tensor_free(none);
+  FREE(x, none);
 }
 
 /* ---- failures */
-
-static void refused(mg_tensor *y, mg_status status, const char *sentence) {
-  assert_null(y);
-  assert_string_equal(mg_message(), sentence);
-  assert_int_equal(mg_last_status(), status);
-}
 
 static void wrong(mg_status got, mg_status status, const char *sentence) {
   assert_int_equal(got, status);
@@ -263,13 +182,13 @@ static void wrong(mg_status got, mg_status status, const char *sentence) {
 
 static void losses_refuse(void **state) {
   (void)state;
-  mg_tensor *x = numbers(2, 3, 4, -1, 1), *t = numbers(3, 4, 0, 0, 1), *l = numbers(3, 0, 0, 1, 1);
-  mg_tensor *none = numbers(2, 0, 0, 0, 0), *empty = mg_tensor_new((int64_t[]){2, 0}, 2);
+  mg_tensor *x = numbers("2x3x4"), *t = between("3x4", 0, 1), *l = between("3", 1, 1);
+  mg_tensor *none = between("2", 0, 0), *bare = empty("2x0");
   refused(mg_cross_entropy(x, l, 0, 0), MG_BAD_SHAPE,
           "cross_entropy: the target has shape 3, expected 2x3x4 or that without its first axis");
   refused(mg_cross_entropy(x, t, 1, 0), MG_BAD_SHAPE,
           "cross_entropy: the target has shape 3x4, expected 2x3 or that without its first axis");
-  refused(mg_cross_entropy(empty, none, 1, 0), MG_BAD_SHAPE,
+  refused(mg_cross_entropy(bare, none, 1, 0), MG_BAD_SHAPE,
           "cross_entropy: no classes: the logits have shape 2x0");
   refused(mg_cross_entropy(x, t, 0, 1.5), MG_BAD_ARGUMENT,
           "cross_entropy: smoothing = 1.5, expected 0 to 1");
@@ -286,13 +205,12 @@ static void losses_refuse(void **state) {
   refused(mg_bernoulli(x, t, -1), MG_BAD_SHAPE, "bernoulli: sum over the last -1 axes of 3 and 2");
   refused(mg_bernoulli_vjp(0, x, t, 1, l), MG_BAD_SHAPE,
           "bernoulli_vjp: dy has shape 3, the result has 2x3");
-  mg_tensor *made[] = {x, t, l, none, empty};
-  for (int i = 0; i < 5; i++) mg_tensor_free(made[i]);
+  FREE(x, t, l, none, bare);
 }
 
 static void rules_refuse(void **state) {
   (void)state;
-  mg_tensor *w = numbers(3, 0, 0, 1, 2), *g = numbers(2, 0, 0, 0, 1);
+  mg_tensor *w = between("3", 1, 2), *g = between("2", 0, 1);
   double before[3];
   for (int i = 0; i < 3; i++) before[i] = at(w, i);
   wrong(mg_sgd(w, g, NULL, 1, 0, 0, 0, 0, 1), MG_BAD_SHAPE, "sgd: expected shape 3, got 2");
@@ -310,11 +228,8 @@ static void rules_refuse(void **state) {
   wrong(mg_rmsprop(w, w, w, NULL, NULL, 1, NAN, 1, 0, 0), MG_BAD_ARGUMENT,
         "rmsprop: beta = nan, expected 0 <= beta < 1");
   for (int i = 0; i < 3; i++) assert_true(at(w, i) == before[i]);
-  mg_tensor_free(w);
-  mg_tensor_free(g);
+  FREE(w, g);
 }
-
-#define TEST(name) cmocka_unit_test_setup(name, fresh)
 
 int main(void) {
   const struct CMUnitTest tests[] = {

@@ -1,5 +1,7 @@
 -- The arborescences of small graphs, and the recursion of Chu, Liu and Edmonds, all cycles of a round at
 -- once.
+local support = require "tests.support"
+
 local function root_of(settings, context)
   local root = context and context.root or settings.root or 1
   return type(root) == "table" and root[1] or root
@@ -23,22 +25,8 @@ local function is_arborescence(settings, root, z)
 end
 
 local function enumerate(settings, context)
-  local set, z = {}, {}
-  local root, count = root_of(settings, context), #settings.edges
-  local function extend(e)
-    if e > count then
-      local copy = {}
-      for i = 1, count do copy[i] = z[i] end
-      if is_arborescence(settings, root, z) then set[#set + 1] = copy end
-      return
-    end
-    for bit = 1, 0, -1 do
-      z[e] = bit
-      extend(e + 1)
-    end
-  end
-  extend(1)
-  return set
+  local root = root_of(settings, context)
+  return support.zero_ones(#settings.edges, function(z) return is_arborescence(settings, root, z) end)
 end
 
 -- The nodes of a cycle of from, a list, or nil.

@@ -1,4 +1,6 @@
 -- The sets of items within a capacity.
+local support = require "tests.support"
+
 local function number_of(value)
   return type(value) == "table" and value[1] or value
 end
@@ -7,25 +9,15 @@ local function load_of(settings, context)
   return context and context.weights or settings.weights, number_of(context and context.capacity or settings.capacity)
 end
 
--- Calls visit(z) for all 0/1 vectors of n entries.
-local function all_vectors(n, visit)
-  for code = 0, 2 ^ n - 1 do
-    local z = {}
-    for i = 1, n do z[i] = math.floor(code / 2 ^ (n - i)) % 2 end
-    visit(z)
-  end
-end
-
 local function enumerate(settings, context)
-  local set, weights, capacity = {}, load_of(settings, context)
-  all_vectors(#settings.weights, function(z)
+  local weights, capacity = load_of(settings, context)
+  return support.zero_ones(#settings.weights, function(z)
     local sum = 0
     for i = 1, #z do
       if z[i] == 1 then sum = sum + weights[i] end
     end
-    if sum <= capacity + 1e-6 then set[#set + 1] = z end
+    return sum <= capacity + 1e-6
   end)
-  return set
 end
 
 return {
@@ -53,7 +45,7 @@ return {
   -- lexicographic order; no other item is taken.
   choose = function(settings, context, x)
     local weights = load_of(settings, context)
-    local order, value, chosen = {}, -1, nil
+    local order = {}
     for i = 1, #x do order[i] = i end
     table.sort(order, function(i, j)
       local a, b = x[i] / weights[i], x[j] / weights[j]
@@ -61,21 +53,7 @@ return {
       if x[j] <= 0 then b = -1 end
       return a > b or (a == b and i < j)
     end)
-    for _, z in ipairs(enumerate(settings, context)) do
-      local sum, is_allowed, is_larger = 0, true, false
-      for i = 1, #z do
-        sum = sum + z[i] * x[i]
-        if z[i] == 1 and x[i] <= 0 then is_allowed = false end
-      end
-      for _, i in ipairs(order) do
-        if chosen and chosen[i] ~= z[i] then
-          is_larger = z[i] > chosen[i]
-          break
-        end
-      end
-      if is_allowed and (sum > value or (sum == value and is_larger)) then value, chosen = sum, z end
-    end
-    return chosen
+    return support.largest_best(enumerate(settings, context), x, order)
   end,
 
   draw = function(integer)

@@ -1,24 +1,8 @@
 -- The perfect matchings of a graph, found by matching the first free node in all ways.
-
--- The complete graph's edges.
-local function complete(nodes)
-  local edges = {}
-  for i = 1, nodes do
-    for j = i + 1, nodes do edges[#edges + 1] = { i, j } end
-  end
-  return edges
-end
+local support = require "tests.support"
 
 local function grid(rows, cols)
-  local edges = {}
-  for r = 1, rows do
-    for c = 1, cols do
-      local v = (r - 1) * cols + c
-      if c < cols then edges[#edges + 1] = { v, v + 1 } end
-      if r < rows then edges[#edges + 1] = { v, v + cols } end
-    end
-  end
-  return { nodes = rows * cols, edges = edges }
+  return { nodes = rows * cols, edges = support.grid_edges(rows, cols) }
 end
 
 return {
@@ -38,7 +22,7 @@ return {
   },
 
   enumerate = function(settings)
-    local edges, set, covered, taken = settings.edges or complete(settings.nodes), {}, {}, {}
+    local edges, set, covered, taken = settings.edges or support.complete_edges(settings.nodes), {}, {}, {}
     local function search(v)
       while covered[v] do v = v + 1 end
       if v > settings.nodes then

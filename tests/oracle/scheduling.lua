@@ -1,4 +1,6 @@
 -- The sets of intervals of which no two overlap.
+local support = require "tests.support"
+
 local function overlap(settings, i, j)
   return settings.starts[i] < settings.ends[j] and settings.starts[j] < settings.ends[i]
 end
@@ -40,27 +42,13 @@ return {
   -- The intervals of value above 0 in the order of their starts, then index: the largest answer in
   -- lexicographic order; no other interval is taken.
   choose = function(settings, _, x)
-    local order, value, chosen = {}, -1, nil
+    local order = {}
     for i = 1, #x do order[i] = i end
     table.sort(order, function(i, j)
       local a, b = settings.starts[i], settings.starts[j]
       return a < b or (a == b and i < j)
     end)
-    for _, z in ipairs(enumerate(settings)) do
-      local sum, is_allowed, is_larger = 0, true, false
-      for i = 1, #z do
-        sum = sum + z[i] * x[i]
-        if z[i] == 1 and x[i] <= 0 then is_allowed = false end
-      end
-      for _, i in ipairs(order) do
-        if chosen and chosen[i] ~= z[i] then
-          is_larger = z[i] > chosen[i]
-          break
-        end
-      end
-      if is_allowed and (sum > value or (sum == value and is_larger)) then value, chosen = sum, z end
-    end
-    return chosen
+    return support.largest_best(enumerate(settings), x, order)
   end,
 
   draw = function(integer)

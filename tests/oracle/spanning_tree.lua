@@ -1,4 +1,6 @@
 -- The spanning trees of small graphs: sets of nodes - 1 edges that close no cycle.
+local support = require "tests.support"
+
 local instances = {
   { settings = { nodes = 2, edges = { { 1, 2 } } } },
   { settings = { nodes = 2, edges = { { 1, 2 }, { 2, 1 }, { 1, 2 } } } },
@@ -37,21 +39,8 @@ local function is_tree(settings, edges, z)
 end
 
 local function enumerate(settings)
-  local edges, set, z = pairs_of(settings), {}, {}
-  local function extend(e)
-    if e > #edges then
-      local copy = {}
-      for i = 1, #edges do copy[i] = z[i] end
-      if is_tree(settings, edges, z) then set[#set + 1] = copy end
-      return
-    end
-    for bit = 1, 0, -1 do
-      z[e] = bit
-      extend(e + 1)
-    end
-  end
-  extend(1)
-  return set
+  local edges = pairs_of(settings)
+  return support.zero_ones(#edges, function(z) return is_tree(settings, edges, z) end)
 end
 
 -- Of the trees of least cost the one that has the first edge, if one has, then the second, and so on: the

@@ -10,7 +10,6 @@
 local check = require "mapgrad.check"
 local difference = require "mapgrad.estimator.difference"
 local layer = require "mapgrad.estimator.layer"
-local perturb = require "mapgrad.estimator.perturb"
 
 return function(options)
   local rules = difference.rules()
@@ -19,16 +18,5 @@ return function(options)
   o.target = o.target or require "mapgrad.target".adaptive {}
   difference.check("estimator.aimle", o)
   local is_left_new = o.target.alpha ~= 1 or (o.temperature_target or o.temperature) ~= o.temperature
-
-  local function forward(saved, theta, context, truth)
-    saved.theta, saved.context, saved.truth, saved.draw = theta, context, truth, perturb.draw()
-    saved.z = perturb.argmax(o, theta, context, saved.draw, o.temperature)
-    return saved.z
-  end
-
-  local function backward(saved, dz)
-    return difference.gradient(o, saved, dz, is_left_new)
-  end
-
-  return layer.new("estimator.aimle", o, forward, backward)
+  return difference.layer("estimator.aimle", o, is_left_new)
 end

@@ -1,5 +1,6 @@
 --- Gradients by differences of solutions, which I-MLE and AIMLE share.
 local check = require "mapgrad.check"
+local layer = require "mapgrad.estimator.layer"
 local perturb = require "mapgrad.estimator.perturb"
 
 local difference = {}
@@ -33,13 +34,13 @@ local function group_means(d, size)
   return d:reshape(shape):mean(2)
 end
 
---- dL/dtheta = mean_s scale (z_left - z_right), z_right = z(theta' + temperature noise), and z_left the forward pass's
+-- dL/dtheta = mean_s scale (z_left - z_right), z_right = z(theta' + temperature noise), and z_left the forward pass's
 -- solution, or one solved anew. symmetric: half the difference of both sides, z_left = z(theta + lambda g + ...).
 -- @param o        checked options
 -- @param saved    of the forward pass: theta, context, truth, draw, z
 -- @param dz       [samples, batch..., shape]
 -- @param is_left_new  whether z_left is solved anew from alpha theta, unless symmetric
-function difference.gradient(o, saved, dz, is_left_new)
+local function gradient(o, saved, dz, is_left_new)
   local g, axes = dz * o.samples, #o.solver.shape
   local temperature = o.temperature_target or o.temperature
   local function solve(theta, per_sample)
@@ -57,6 +58,17 @@ function difference.gradient(o, saved, dz, is_left_new)
   d = group_means(d, o.groups)
   o.target:observe(d, axes)
   return (d * scale):mean(1)
+end
+
+--- The layer of both, of checked options.
+-- @param is_left_new  whether the left solution of the gradient is solved anew, unless symmetric
+function difference.layer(name, o, is_left_new)
+  local function forward(saved, theta, context, truth)
+    saved.theta, saved.context, saved.truth, saved.draw = theta, context, truth, perturb.draw()
+    saved.z = perturb.argmax(o, theta, context, saved.draw, o.temperature)
+    return saved.z
+  end
+  return layer.new(name, o, forward, function(saved, dz) return gradient(o, saved, dz, is_left_new) end)
 end
 
 return difference

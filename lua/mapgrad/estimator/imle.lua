@@ -20,21 +20,9 @@
 --   target = target.fixed { lambda = 10 } }
 local difference = require "mapgrad.estimator.difference"
 local layer = require "mapgrad.estimator.layer"
-local perturb = require "mapgrad.estimator.perturb"
 
 return function(options)
   local o = layer.options("estimator.imle", options, difference.rules())
   difference.check("estimator.imle", o)
-
-  local function forward(saved, theta, context, truth)
-    saved.theta, saved.context, saved.truth, saved.draw = theta, context, truth, perturb.draw()
-    saved.z = perturb.argmax(o, theta, context, saved.draw, o.temperature)
-    return saved.z
-  end
-
-  local function backward(saved, dz)
-    return difference.gradient(o, saved, dz, false)
-  end
-
-  return layer.new("estimator.imle", o, forward, backward)
+  return difference.layer("estimator.imle", o, false)
 end
