@@ -135,10 +135,8 @@ end
 -- of a program that has ended would end this one. Warnings are dropped.
 local function run(text)
   local path = os.tmpname()
-  local file, message = io.open(path, "w")
-  if not file then return nil, message end
-  file:write(text)
-  file:close()
+  local ok, message = core.file_write(path, text)
+  if not ok then return nil, message end
   local pipe = io.popen(("gnuplot '%s' 2>&1; echo $?"):format(path), "r")
   local printed = pipe and pipe:read("*a") or ""
   if pipe then pipe:close() end
@@ -155,18 +153,21 @@ local function read(path)
   return text
 end
 
--- gnuplot's own message would not say why a file cannot be written.
+-- What a whole figure ends with.
+local ENDS = { svg = "</svg>%s*$", png = "IEND\174B`\130$" }
+
+-- gnuplot would not say why a file cannot be written, and ends well where the disk is full: it draws beside, and what
+-- it drew is written from here.
 local function draw_file(figure, o, kind)
-  local part = ("%s.part.%s"):format(o.file, kind)
-  local file, message = io.open(part, "w")
-  if not file then return nil, message end
-  file:close()
-  local ok
-  ok, message = run(whole_script(figure, o, kind, part))
-  if ok then ok, message = os.rename(part, o.file) end
-  if ok then return true end
-  os.remove(part)
-  return nil, message
+  local path = os.tmpname()
+  local ok, message = run(whole_script(figure, o, kind, path))
+  local text = read(path) or ""
+  os.remove(path)
+  if not ok then return nil, message end
+  if not text:find(ENDS[kind]) then
+    return nil, ("gnuplot could not write the whole figure to %s: is the disk full?"):format(path)
+  end
+  return core.file_write(o.file, text)
 end
 
 -- The text of an SVG, or a figure of letters. It comes through a file: what gnuplot prints is
