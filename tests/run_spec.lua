@@ -473,6 +473,16 @@ describe("mapgrad run", function()
       end
     end)
 
+    it("list shows a budget in which runs differ", function()
+      for _, calls in ipairs { "3", "5" } do
+        assert.equal(0, run("budgets", "--variants", "one", "--seeds", "1", "--budget", "solver_calls=" .. calls).code)
+      end
+      local out = command.mapgrad({ "list", root .. "/budgets" }).out
+      assert.matches("seed +budget", out)
+      assert.matches(" 1 +3 ", out)
+      assert.matches(" 1 +5 ", out)
+    end)
+
     it("list shows a line a run", function()
       local result = command.mapgrad { "list", root .. "/pair" }
       assert.equal(0, result.code, result.err)
