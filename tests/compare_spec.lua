@@ -128,6 +128,18 @@ describe("comparing runs", function()
     assert.is_false(has_note(assert(compare.runs(runs, { unpaired = true })), "seeds differ"))
   end)
 
+  it("does not say that seeds differ where one seed is all there is, or one is there twice", function()
+    local one = { run("imle", 1, { 0.2 }), run("identity", 1, { 0.3 }) }
+    local twice = two_groups()
+    twice[#twice + 1] = run("imle", 1, { 0.25 })
+    for _, runs in ipairs { one, twice } do
+      local result = assert(compare.runs(runs))
+      assert.is_false(group(result, "identity").against.paired)
+      assert.is_false(has_note(result, "seeds differ"))
+    end
+    assert_note(assert(compare.runs(twice)), "a seed is there more than once")
+  end)
+
   it("pairs the seeds that both have where most are shared, and says so", function()
     local runs = two_groups()
     table.remove(runs, 3) -- imle, seed 3

@@ -159,6 +159,13 @@ describe("diagnose's intervals", function()
     assert(unsure.interval.bias[2] - unsure.interval.bias[1] > sure.interval.bias[2] - sure.interval.bias[1])
     assert(unsure.deviation < sure.deviation)
   end)
+
+  it("call no rounding a bias, also where the truth of an entry is 0", function()
+    local rows, off = { { 1, 0 }, { 1.2, 0 }, { 0.8, 0 } }, { { 1, 0.1 }, { 1.2, 0.1 }, { 0.8, 0.1 } }
+    assert.equal(0, statistics.against(rows, { gradient = { 1, 4e-7 } }, 1).deviation)
+    assert.equal(0, statistics.against({ { 1, 4e-7 }, { 1, 4e-7 } }, { gradient = { 1, 0 } }, 1).deviation)
+    assert.equal(math.huge, statistics.against(off, { gradient = { 1, 0 } }, 1).deviation)
+  end)
 end)
 
 describe("diagnose.compare", function()

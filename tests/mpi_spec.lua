@@ -310,6 +310,9 @@ assert(mpi.broadcast { w } and mpi.broadcast(net) == net)
 show("calls", { size, t:get(1), t:get(2), mpi.all_reduce(rank), mpi.all_reduce(rank + 1, { op = "mean" }),
   w:get(1), net.mean:get(2), mpi.broadcast(7 - rank), mpi.broadcast(rank == 0) and 1 or 0, mpi.all_reduce(mine),
   mpi.all_reduce(rows) })
+local nan = mpi.broadcast(rank == 0 and 0 / 0 or 1)
+assert(nan ~= nan and mpi.broadcast(rank == 0 and -1 / 0 or 1) == -1 / 0)
+assert(mpi.broadcast(rank == 0 and 1 / 0 or 1) == 1 / 0)
 mpi.barrier()
 
 local name = os.tmpname()

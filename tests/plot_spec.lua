@@ -51,6 +51,26 @@ describe("plot.curves", function()
     assert.is_truthy(message:find("none", 1, true))
   end)
 
+  it("keeps the old figure, with a message, when gnuplot writes half of one and says that all is well", function()
+    for _, kind in ipairs { "svg", "png" } do
+      local path = ("%s/kept.%s"):format(folder, kind)
+      command.write(path, "old")
+      command.write(folder .. "/gnuplot", [[
+#!/bin/sh
+path=$(sed -n "s/^set output '\\(.*\\)'$/\\1/p" "$1")
+printf '<svg>' >"$path"
+]])
+      os.execute("chmod +x '" .. folder .. "/gnuplot'")
+      local result = command.lua(([[
+        print(require("mapgrad.plot").curves {
+          file = %q, series = { { name = "a", x = { 1, 2 }, y = { 1, 2 } } } })]]):format(path),
+        "PATH='" .. folder .. "':$PATH")
+      assert.equal(0, result.code, result.err)
+      assert.is_truthy(result.out:find("^nil\t.*could not write the whole figure"), result.out)
+      assert.equal("old", read(path))
+    end
+  end)
+
   it("says how to install gnuplot when it is missing, and writes no file", function()
     local path = folder .. "/missing.svg"
     local result = command.lua(([[

@@ -226,6 +226,13 @@ describe("the command of a sweep", function()
     limited[1].config.budget = { solver_calls = 10 }
     assert.is_nil(again.sweep(limited))
   end)
+
+  it("has the budget that all runs share", function()
+    local runs = grid({ 1 }, { 1, 2 })
+    for _, run in ipairs(runs) do run.config.budget = { solver_calls = 1e6 } end
+    assert.equal("mapgrad run 'my file.lua' --variants a,b --set layer.k=300 --set rate=1 --seeds 2 "
+      .. "--budget solver_calls=1000000", again.sweep(runs))
+  end)
 end)
 
 describe("html", function()
@@ -347,6 +354,29 @@ describe("figures of runs", function()
     -- 1/place + seed/100 + 1/5 over three seeds; of the first variant at 0.1, seeds 1 and 3
     assert.is_truthy(text:find("1.22 .*1.22"))
     assert.is_truthy(text:find("0.72 .*0.72"))
+  end)
+
+  it("are points of the row that counts, and of settings beside the options", function()
+    local runs, folder = {}, command.folder()
+    for seed, solver_calls in ipairs { 70, 90 } do
+      runs[seed] = run_of("a", 1, seed, {})
+      runs[seed].rows[3].regret = -1 -- the best row, of 300 solver calls
+      runs[seed].config = { budget = { solver_calls = solver_calls } }
+    end
+    local best = compare.runs(runs, { metric = "regret", sense = "min", at = "best", by = { "variant" } })
+    local function points(x)
+      assert.is_true(figure.scatter(best, x, { script = folder }))
+      local text = {}
+      for file in io.popen("cat '" .. folder .. "'/*.dat"):lines() do
+        if file:find "^%d" then text[#text + 1] = file end
+      end
+      return text
+    end
+    assert.same({ "300 -1", "300 -1" }, points "solves")
+    assert.same({ "3.3 -1", "3.6 -1" }, points "seconds") -- epoch 3 of 1 + seed / 10 seconds each
+    assert.same({ "70 -1", "90 -1" }, points "budget")
+    assert.same({ 70, 90 }, figure.values(runs, "budget"))
+    command.remove(folder)
   end)
 
   it("say what is missing", function()

@@ -158,6 +158,8 @@ describe("an experiment", function()
     refuse({ variants = { a = 1 } }, "expected a function")
     refuse({ options = { { name = "out", default = 1 } } }, "cannot be used")
     refuse({ options = { { name = "a..b", default = 1 } } }, "cannot be used")
+    refuse({ options = { { name = "a" } } }, "needs a default or a form")
+    refuse({ options = { { name = "a", default = { 1, 2 } } } }, "true or false, got a table")
     refuse({ options = { { name = "seed", default = 0.5 } } }, "expected an integer from 0")
     refuse({ options = { { name = "n", form = "count", default = 1, smoke = 0 } } }, "smoke: expected")
     refuse({ options = { { name = "a.b", default = 1 }, { name = "a", default = 1 } } }, "both a value and a table")
@@ -518,7 +520,9 @@ end }
     { "--threads", "0", "threads: expected" }, { "--threads", "257", "threads: expected at most 256" },
     { "--save-every", "x", "--save-every expects a number" }, { "--save-every", "-1", "--save-every expects a number" },
     { "--time-limit", "3x", "--time-limit expects" },
-    { "--budget", "solver_calls=nan", "--budget expects" }, { "--jobs", "0.5", "--jobs expects a whole number" },
+    { "--budget", "solver_calls=nan", "--budget expects" },
+    { "--budget", "solver_calls=33.5", "N a whole number from 1, got 'solver_calls=33.5'" },
+    { "--jobs", "0.5", "--jobs expects a whole number" },
   } do
     it(("refuses %s %s by name"):format(case[1], case[2]), function()
       local result = run("x", case[1], case[2])
@@ -543,6 +547,16 @@ end }
         assert.is_nil(lines[i]:find "%c")
         assert.equal(lines[1]:find "last", (lines[i]:gsub("é", "e"):find "loss="))
       end
+    end)
+
+    it("list shows a budget in which runs differ", function()
+      for _, calls in ipairs { "3", "5" } do
+        assert.equal(0, run("budgets", "--variants", "one", "--seeds", "1", "--budget", "solver_calls=" .. calls).code)
+      end
+      local out = command.mapgrad({ "list", root .. "/budgets" }).out
+      assert.matches("seed +budget", out)
+      assert.matches(" 1 +3 ", out)
+      assert.matches(" 1 +5 ", out)
     end)
 
     it("list shows a line a run", function()

@@ -113,6 +113,15 @@ describe("samples", function()
     assert.is_true((statistics.sign_flip(x)) ~= (statistics.sign_flip(x)))
   end)
 
+  it("that are infinite are no proof of a difference", function()
+    for _, x in ipairs { { 1, math.huge }, { 1, -math.huge, math.huge }, { 1e308, 1e308 } } do
+      for _, exact in ipairs { 30, 0 } do
+        local p = statistics.sign_flip(x, { exact = exact })
+        assert.is_true(p ~= p)
+      end
+    end
+  end)
+
   it("that are none, or no numbers, are refused with what was met", function()
     support.assert_fails("MG-ARGUMENT", "statistics.mean: expected at least 1 number, got 0", statistics.mean, {})
     support.assert_fails("MG-TYPE", "entry 2 is a string", statistics.median, { 1, "x" })
@@ -238,6 +247,8 @@ describe("unpaired tests", function()
       assert.equal(plain.p, scaled.p)
       assert.equal(plain.freedom, scaled.freedom)
     end
+    support.assert_fails("MG-ARGUMENT", "statistics.welch: level: expected a number between 0 and 1", statistics.welch,
+      { 1, 2 }, { 3, 5 }, 95)
     assert.equal(1, statistics.welch({ 2, 2 }, { 2, 2, 2 }).p)
     assert.equal(0, statistics.welch({ 2, 2 }, { 3, 3, 3 }).p)
     assert.equal(0, statistics.cohen_d({ 2, 2 }, { 2, 2, 2 }))

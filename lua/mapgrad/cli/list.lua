@@ -20,10 +20,11 @@ function list.declare(parser)
 end
 
 local function row_of(run, options)
+  local where = require "mapgrad.experiment.where"
   local metric = show_runs.metric(run)
   local last = run.rows[#run.rows]
   local row = { run.name, run.state, run.variant or "-", ("%.0f"):format(run.seed) }
-  for _, name in ipairs(options) do row[#row + 1] = show_runs.text(run.options[name]) end
+  for _, name in ipairs(options) do row[#row + 1] = show_runs.text(where.field(run, name)) end
   row[#row + 1] = metric and last and ("%s=%s"):format(metric, show_runs.text(last[metric])) or "-"
   row[#row + 1] = show_runs.text(run.meta.seconds and tonumber(("%.1f"):format(run.meta.seconds)))
   return row

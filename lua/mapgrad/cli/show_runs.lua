@@ -109,15 +109,18 @@ function show_runs.names(t)
   return names
 end
 
---- The options in which runs differ, sorted.
+local beside = { budget = true, limit = true, real = true, smoke = true }
+
+--- The options, and other settings such as the budget, in which runs differ, sorted.
 function show_runs.differing(runs)
-  local first, names = {}, {}
+  local where, known, names = require "mapgrad.experiment.where", {}, {}
   for _, run in ipairs(runs) do
-    for name in pairs(run.options) do first[name] = first[name] or { value = run.options[name] } end
+    for name in pairs(run.options) do known[name] = true end
   end
-  for _, name in ipairs(show_runs.names(first)) do
+  for _, name in ipairs(where.names(runs)) do known[name] = known[name] or beside[name] end
+  for _, name in ipairs(show_runs.names(known)) do
     for _, run in ipairs(runs) do
-      if run.options[name] ~= first[name].value then
+      if where.field(run, name) ~= where.field(runs[1], name) then
         names[#names + 1] = name
         break
       end

@@ -48,8 +48,8 @@ end
 function values.budget(text)
   local name, value = text:match("^([^=]+)=(.*)$")
   value = tonumber(value)
-  if name ~= "solver_calls" or not value or not (value >= 1 and value < math.huge) then
-    return nil, ("--budget expects solver_calls=N, got '%s'"):format(text)
+  if name ~= "solver_calls" or not value or not (value >= 1 and value < 2 ^ 53) or value ~= math.floor(value) then
+    return nil, ("--budget expects solver_calls=N, N a whole number from 1, got '%s'"):format(text)
   end
   return { solver_calls = value }
 end

@@ -104,10 +104,11 @@ end
 local function deviation(rows, truth, truth_rows)
   local mean, own = statistics.mean(rows), statistics.error_squares(rows)
   local other, largest = truth_rows and statistics.error_squares(truth_rows), 0
+  local rounding = 1e-5 * statistics.norm(truth) -- also of entries whose truth is 0, and found by a sum
   for i = 1, #mean do
     local off, error = math.abs(mean[i] - truth[i]), math.sqrt(own[i] + (other and other[i] or 0))
     if error < 1e-9 * off then error = 0 end -- rounding of gradients that are all the same
-    if off > 1e-6 * math.abs(truth[i]) then largest = math.max(largest, off / error) end
+    if off > rounding then largest = math.max(largest, off / error) end
   end
   return largest
 end

@@ -111,12 +111,12 @@ function figure.profile(comparison, output)
   }, output))
 end
 
---- The values of an option, sorted: numbers by size, before texts.
+--- The values of an option, or of another name of where.field, sorted: numbers by size, before texts.
 -- @param list_of  tables with options: runs or groups
 function figure.values(list_of, name)
   local seen, list = {}, {}
   for _, entry in ipairs(list_of) do
-    local value = entry.options[name]
+    local value = where.field(entry, name)
     if value ~= nil and not seen[value] then
       seen[value] = true
       list[#list + 1] = value
@@ -169,16 +169,27 @@ function figure.heat(comparison, x, y, output)
   return plot.heat(o)
 end
 
---- A point for each run: the metric over an option or another metric.
+-- What a run had of x when it had a row: an option, or the last number so far of a metric or of the clock.
+local function place_of(run, x, row)
+  local place = where.field(run, x)
+  if place ~= nil then return place end
+  for i = row, 1, -1 do
+    place = run.rows[i][x]
+    if place == nil and x == "seconds" then place = run.seconds and run.seconds[i] end
+    if type(place) == "number" then return place end
+  end
+  return nil
+end
+
+--- A point for each run: the metric over an option or another metric, both of the row that counts.
 -- @param x  name of an option with numbers, of a metric, "seconds" or "solves"
 function figure.scatter(comparison, x, output)
   local series = {}
   for _, group in ipairs(comparison.groups) do
     local entry = { name = group.name, x = {}, y = {} }
     for i, run in ipairs(group.kept) do
-      local place = run.options[x]
-      if place == nil then place = compare.value(run, x, comparison.sense, comparison.at) end
-      if place == nil and x == "seconds" then place = run.seconds and run.seconds[#run.rows] end
+      local _, row = compare.value(run, comparison.metric, comparison.sense, comparison.at)
+      local place = place_of(run, x, row)
       if type(place) == "number" then
         entry.x[#entry.x + 1], entry.y[#entry.y + 1] = place, group.values[i]
       end

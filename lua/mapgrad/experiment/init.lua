@@ -77,7 +77,11 @@ local function declare(given)
   local sample = option.default
   if sample == nil and option.choices then sample = option.choices[1] end
   local form = forms[form_of_standard[option.name] or option.form or form_of_type[type(sample)]]
-  if not form then check.fail("MG-OPTION", "%s needs a default or a form", label) end
+  if not form and sample == nil then check.fail("MG-OPTION", "%s needs a default or a form", label) end
+  if not form then
+    check.fail("MG-OPTION", "%s: default: expected a number, a text, true or false, got a %s (dotted names make tables)",
+      label, type(sample))
+  end
   option.read = form.read
   option.rule = option.choices and check.choice(option.choices) or form.rule
   for _, field in ipairs { "default", "smoke" } do

@@ -45,7 +45,8 @@ local function newest(running)
   return ""
 end
 
--- The state of a run whose process ended with a code, perhaps because it was asked to, before it could hear that.
+-- The state of a run whose process ended with a code, perhaps because it was asked to, before it could hear that; what
+-- is to be said of it that its meta.json could not take, or nil.
 local function state_of(folder, code, is_asked)
   local state = store.state(folder)
   if code == UNWRITTEN then
@@ -61,8 +62,8 @@ local function state_of(folder, code, is_asked)
     meta.version, meta.state = meta.version or 1, "failed"
     meta.message = ("the process ended with code %d; see log.txt"):format(code)
     meta.ended = os.date "!%Y-%m-%dT%H:%M:%SZ"
-    store.write_meta(folder, meta)
-    return "failed"
+    local ok, message = store.write_meta(folder, meta)
+    return "failed", not ok and ("%s, which could not be noted: %s"):format(meta.message, message) or nil
   end
   return state
 end
@@ -139,14 +140,14 @@ function pool.run(folders, o)
     local failed = counts.failed > 0 and ("%d failed  "):format(counts.failed) or ""
     return failed .. newest(running)
   end }
-  local function done(folder, state)
+  local function done(folder, state, message)
     counts[state] = (counts[state] or 0) + 1
     bar:tick(1)
     if state == "failed" then
       local meta = store.meta(folder)
       progress.break_line()
       io.stderr:write(("failed: %s: %s%s\n"):format(folder,
-        meta.message or "there is no meta.json: was its folder removed?",
+        message or meta.message or "there is no meta.json: was its folder removed?",
         meta.place and "\n  at " .. meta.place or ""))
     elseif state == "unsaved" then
       progress.break_line()

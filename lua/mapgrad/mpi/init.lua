@@ -76,6 +76,13 @@ local function together(list, f)
   end)
 end
 
+-- The number of a text of %.17g; no Lua reads all of those that are not finite.
+local function number_of(text)
+  local sign, word = text:match "^(-?)(%a+)$"
+  if not word then return tonumber(text) end
+  return word == "inf" and (sign == "-" and -math.huge or math.huge) or 0 / 0
+end
+
 --- All ranks get what rank 0 has.
 -- @param value  a tensor, a list of tensors or {name, tensor} pairs of the same shapes on all ranks, a module (its
 --   parameters and buffers): changed in place; or a number, a text, a truth value
@@ -85,7 +92,7 @@ function mpi.broadcast(value)
   if kind == "number" or kind == "string" or kind == "boolean" then
     if not w.library then return value end
     local text = w.library.broadcast_text(kind == "number" and ("%.17g"):format(value) or tostring(value))
-    if kind == "number" then return w.rank == 0 and value or tonumber(text) end
+    if kind == "number" then return w.rank == 0 and value or number_of(text) end
     if kind == "boolean" then return text == "true" end
     return text
   end

@@ -135,13 +135,8 @@ end
 -- of a program that has ended would end this one. Warnings are dropped.
 local function run(text)
   local path = os.tmpname()
-  local file, message = io.open(path, "w")
-  if not file then return nil, message end
-  local is_whole = file:write(text)
-  if not (file:close() and is_whole) then
-    os.remove(path)
-    return nil, path .. ": the script cannot be written"
-  end
+  local ok, message = core.file_write(path, text)
+  if not ok then return nil, message end
   local pipe = io.popen(("gnuplot '%s' 2>&1; echo $?"):format(path), "r")
   local printed = pipe and pipe:read("*a") or ""
   if pipe then pipe:close() end
@@ -158,14 +153,20 @@ local function read(path)
   return text
 end
 
+-- What a whole figure ends with.
+local ENDS = { svg = "</svg>%s*$", png = "IEND\174B`\130$", text = "\n$" }
+
 -- The bytes of an SVG or a PNG, or a figure of letters. They come through a file: what gnuplot prints is
--- not a part of them.
+-- not a part of them, and it ends well where the disk is full.
 local function draw_value(figure, o, kind)
   local path = os.tmpname()
   local ok, message = run(whole_script(figure, o, kind, path))
   local text = read(path)
   os.remove(path)
   if not ok or not text then return nil, message or "gnuplot drew nothing" end
+  if not text:find(ENDS[kind]) then
+    return nil, ("gnuplot could not write the whole figure to %s: is the disk full?"):format(path)
+  end
   return kind ~= "text" and text or (text:gsub("\f", ""):gsub("[ ]+\n", "\n"))
 end
 

@@ -31,6 +31,11 @@ function interval.options(name, options, resamples, more)
   return check.options(name, options, rules)
 end
 
+--- A coverage, checked; 0.95 where there is none.
+-- @tparam string name  of the function
+-- @tparam ?number level
+function interval.level(name, level) return check.value(name .. ": level", level or 0.95, level_rule) end
+
 --- Student's interval for a mean: mean +- t s / sqrt n.
 -- @tparam table x numbers
 -- @tparam ?number level coverage (default 0.95)
@@ -38,7 +43,7 @@ end
 -- @treturn number high; both NaN for one number
 function interval.t_interval(x, level)
   local copy = sample.read("statistics.t_interval", x)
-  level = check.value("statistics.t_interval: level", level or 0.95, level_rule)
+  level = interval.level("statistics.t_interval", level)
   if #copy < 2 then return nan, nan end
   local mean = sample.mean_of(copy)
   local half = special.t_quantile(0.5 + level / 2, #copy - 1) * sample.std_of(copy) / math.sqrt(#copy)

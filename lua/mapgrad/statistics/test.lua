@@ -96,7 +96,7 @@ end
 -- 1991; scipy.stats.permutation_test with permutation_type = "samples".
 -- @tparam table d  differences
 -- @tparam ?table options  draws (100000 at most) beyond 30 pairs, seed (1), exact = pairs up to which all count (30)
--- @treturn number p-value
+-- @treturn number p-value; NaN where a difference or their sum is not finite
 -- @treturn string "exact" or "random"
 -- @usage local p = statistics.sign_flip { 0.3, 0.1, 0.4, 0.2, -0.1, 0.5 }
 function test.sign_flip(d, options)
@@ -109,6 +109,7 @@ function test.sign_flip(d, options)
   for i = 1, #copy do sum, size = sum + copy[i], size + math.abs(copy[i]) end
   local bound = math.abs(sum) - 1e-13 * size -- sums that are equal but for rounding are equal
   local method = #copy <= math.min(o.exact, 40) and "exact" or "random"
+  if bound ~= bound then return nan, method end -- an infinite difference, or sum
   if bound <= 0 then return 1, method end
   if method == "exact" then return math.min(1, 2 * share_of_signs(copy, bound)), method end
   return share_of_draws(copy, bound, o.draws, math.floor(o.seed)), method
@@ -205,7 +206,7 @@ end
 function test.welch(x, y, level)
   local name = "statistics.welch"
   local a, b = sample.read(name .. ": x", x), sample.read(name .. ": y", y)
-  level = level or 0.95
+  level = interval.level(name, level)
   local n, m = #a, #b
   if n < 2 or m < 2 then return { p = nan, t = nan, freedom = nan, low = nan, high = nan } end
   local mean_a, mean_b = sample.mean_of(a), sample.mean_of(b)

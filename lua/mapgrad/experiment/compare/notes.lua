@@ -87,7 +87,8 @@ local function note_seeds(result, add)
     add(("seeds are unequal: differences from %s are over the seeds that both have: %s"):format(base, listing(shared)))
   end
   local unpaired = names_where(result.groups, function(group)
-    return group.against and not group.against.paired and group.name
+    local test = group.against
+    return test and not test.paired and test.alone > 0 and group.name
   end)
   if #unpaired > 0 and not result.unpaired then
     add(("seeds differ from those of %s: compared as unpaired samples: %s"):format(base, listing(unpaired)))

@@ -77,22 +77,27 @@ local function shared(runs, name)
   return value
 end
 
---- The command that makes all runs: there is one if they are all combinations of their options, variants and seeds.
+local function budget_of(run) return run.config.budget and run.config.budget.solver_calls end
+
+--- The command that makes all runs: there is one if they are all combinations of their options, variants and seeds,
+-- under one budget.
 -- @return a text, or nil
 function again.sweep(runs)
   local file, real = shared(runs, "file"), shared(runs, "real")
   if type(file) ~= "string" then return nil end
+  local budget = budget_of(runs[1])
   for _, run in ipairs(runs) do
-    if run.config.budget ~= nil or run.config.limit ~= nil or type(run.seed) ~= "number" then return nil end
+    if budget_of(run) ~= budget or run.config.limit ~= nil or type(run.seed) ~= "number" then return nil end
   end
   local sets, size = settings(runs)
   local variants = ascending(distinct(runs, function(run) return run.variant end))
   local seeds = ascending(distinct(runs, function(run) return run.seed end))
   if not sets or seeds[#seeds] - seeds[1] + 1 ~= #seeds then return nil end
   if size * #seeds * math.max(#variants, 1) ~= #runs then return nil end
-  return ("mapgrad run %s%s%s%s --seeds %d%s"):format(again.quoted(file),
+  return ("mapgrad run %s%s%s%s --seeds %d%s%s"):format(again.quoted(file),
     #variants > 0 and " --variants " .. again.quoted(table.concat(variants, ",")) or "", sets,
-    seeds[1] ~= 1 and (" --seed %.0f"):format(seeds[1]) or "", #seeds, real == "double" and " --double" or "")
+    seeds[1] ~= 1 and (" --seed %.0f"):format(seeds[1]) or "", #seeds,
+    budget and (" --budget solver_calls=%.0f"):format(budget) or "", real == "double" and " --double" or "")
 end
 
 --- The commands that the runs have recorded, each once; none if there are many.
