@@ -79,7 +79,7 @@ local function declare(given)
   local form = forms[form_of_standard[option.name] or option.form or form_of_type[type(sample)]]
   if not form and sample == nil then check.fail("MG-OPTION", "%s needs a default or a form", label) end
   if not form then
-    check.fail("MG-OPTION", "%s: default: expected a number, a text, true or false, got a %s (dotted names make tables)",
+    check.fail("MG-OPTION", "%s: default: expected a number, a text, true or false, got a %s (a.b makes a table)",
       label, type(sample))
   end
   option.read = form.read
