@@ -398,6 +398,16 @@ describe("mapgrad run", function()
     end
   end)
 
+  it("is the one to start processes: a script that does never starts itself again and again", function()
+    assert.equal(75, run("alone", "--variants", "one", "--seeds", "1", "--time-limit", "0.000001").code)
+    local folder = assert(store.runs(root .. "/alone"))[1].folder
+    local result = command.lua(([[
+      local counts = require("mapgrad.experiment.pool").run({ %q }, { jobs = 1, threads = 1, quiet = true })
+      print(counts.failed)]]):format(folder))
+    assert.equal("1\n", result.out, result.err)
+    assert.matches("pool.run: belongs to the command", data.file_read(folder .. "/log.txt"), 1, true)
+  end)
+
   it("starts a run without a checkpoint with an empty folder", function()
     local own = command.write(root .. "/notes.lua", [[
 local mg = require "mapgrad"

@@ -1,5 +1,6 @@
 --- Many runs at once: a process each, so that a crash, its memory and its printing are that run's own.
 -- @module mapgrad.experiment.pool
+local check = require "mapgrad.check"
 local core = require "mapgrad.real"
 local failure = require "mapgrad.failure"
 local progress = require "mapgrad.progress"
@@ -9,7 +10,7 @@ local pool = {}
 
 local PAUSE = 0.02 -- seconds between looks at the processes
 local GRACE = 2    -- seconds to save itself that a run has after Ctrl-C
-local UNWRITTEN = 74 -- exit code of a run whose files cannot be written
+local UNWRITTEN, AGAIN, INTERRUPTED = 74, 75, 130 -- exit codes of a run: its files cannot be written; it was cut
 
 --- The words that started this process up to the script: interpreter, its flags, script.
 function pool.own_words()
@@ -22,10 +23,9 @@ end
 
 local function start(folder, o)
   local words = pool.own_words()
-  for _, word in ipairs { "work", folder, "--threads", ("%d"):format(o.threads), "--parent" } do
-    words[#words + 1] = word
-  end
+  for _, word in ipairs { "work", folder, "--threads", ("%d"):format(o.threads) } do words[#words + 1] = word end
   for _, word in ipairs(o.words or {}) do words[#words + 1] = word end
+  words[#words + 1] = "--parent"
   return core.process_start(words, folder .. "/log.txt")
 end
 
@@ -55,7 +55,7 @@ local function state_of(folder, code, is_asked)
   elseif is_asked and code > 128 and (state == "new" or state == "cut") then
     store.release(folder)
     return "cut"
-  elseif state == "new" or (state == "cut" and store.meta(folder).state == "running") then
+  elseif state == "new" or (state == "cut" and not (code == AGAIN or code == INTERRUPTED)) then
     -- it left no word: its first lines or its end are in the log
     store.release(folder)
     local meta = store.meta(folder)
@@ -125,7 +125,17 @@ local function end_quickly(running)
   end
 end
 
---- Does the runs of some folders, `jobs` at a time.
+-- A process of a pool that is to start another one is no `mapgrad`, but a script that calls pool.run: it would start
+-- itself for ever.
+local function check_command()
+  local given = rawget(_G, "arg") or {}
+  if given[1] == "work" and given[#given] == "--parent" then
+    check.fail("MG-ARGUMENT", "pool.run: belongs to the command `mapgrad`; scripts do a run by experiment.work.run")
+  end
+end
+
+--- Does the runs of some folders, `jobs` at a time, each by the command that this process is, with the words
+-- `work FOLDER`: for `mapgrad run` only.
 -- @param folders    list
 -- @param o.jobs     processes at a time
 -- @param o.threads  of each
@@ -135,6 +145,7 @@ end
 -- @param o.label    of the progress
 -- @return {finished =, failed =, cut =, running =, unsaved =}: counts, and is_interrupted; or nil and a message
 function pool.run(folders, o)
+  check_command()
   local running, counts = {}, { finished = 0, failed = 0, cut = 0, running = 0, unsaved = 0 }
   local bar = progress.new { total = #folders, label = o.label or "", quiet = o.quiet, message = function()
     local failed = counts.failed > 0 and ("%d failed  "):format(counts.failed) or ""
