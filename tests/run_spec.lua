@@ -295,6 +295,7 @@ describe("mapgrad run", function()
     for _, name in ipairs { "code", "build", "host", "processor", "threads", "started", "ended", "command" } do
       assert.is_truthy(one.meta[name], name)
     end
+    assert.matches("^mapgrad run .*pair", one.meta.command)
     assert.equal("end of\tone\t1\n", data.file_read(one.folder .. "/log.txt"))
     assert.is_nil(lfs.attributes(one.folder .. "/claim"))
   end)
@@ -421,7 +422,9 @@ end }
 ]])
     local words = { "run", own, "-q", "--out", root .. "/notes" }
     local limit = { "run", own, "-q", "--out", root .. "/notes", "--time-limit", "0.000001" }
-    assert.equal(75, command.mapgrad(limit).code)
+    local cut = command.mapgrad(limit)
+    assert.equal(75, cut.code)
+    assert.matches("the same command begins it anew, as record:epochs was given no parts", cut.err, 1, true)
     assert.equal(0, command.mapgrad(words).code)
     local folder = assert(store.runs(root .. "/notes"))[1].folder
     assert.equal("a line\n", data.file_read(folder .. "/notes.txt"))
@@ -431,7 +434,7 @@ end }
   it("saves a run at its time limit, and goes on with it", function()
     local result = run("limited", "--variants", "one", "--seeds", "1", "--time-limit", "0.001")
     assert.equal(75, result.code)
-    assert.matches("the time limit is reached", result.err)
+    assert.matches("the time limit is reached; the same command goes on with it", result.err, 1, true)
     local one = assert(store.runs(root .. "/limited"))[1]
     assert.equal("cut", one.state)
     assert.is_truthy(lfs.attributes(one.folder .. "/checkpoint.safetensors"))

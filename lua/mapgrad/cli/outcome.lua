@@ -11,7 +11,7 @@ function outcome.explain(caught, path)
   if failure.is_interrupt(caught) then
     io.stderr:write "interrupted\n"
   elseif caught.code == "MG-STOPPED" then
-    io.stderr:write("stopped: ", caught.message, "; the same command goes on with it\n")
+    io.stderr:write("stopped: ", caught.message, "\n")
   else
     caught.place = caught.place or path
     io.stderr:write(failure.text(caught), "\n")

@@ -76,7 +76,7 @@ end
 
 -- Many runs, each in a process of its own.
 local function run_many(folders, left, o, codes)
-  local words = {}
+  local words = { "--command", o.command }
   if o.double then words[#words + 1] = "--double" end
   if o.save_every then
     words[#words + 1] = "--save-every"

@@ -18,6 +18,7 @@ function work.declare(parser)
     :convert(values.time "--time-limit")
   parser:option("--save-every", "seconds between checkpoints (30)"):argname "<s>"
     :convert(values.positive "--save-every")
+  parser:option("--command", "that asked for the run"):argname "<text>":target "command_text":hidden(true)
   parser:flag("--parent", "end with the process that started this one; progress goes to a file")
   parser:flag("--double", "compute in double precision")
   parser:flag("-q --quiet", "no progress")
@@ -52,7 +53,7 @@ function work.run(arguments, _, cli)
   local wrong = type(config) == "table" and show_runs.wrong_real(folder, config.real)
   if wrong then return show_runs.complain(wrong, codes) end
   local state, caught = require("mapgrad.experiment.work").run(folder, {
-    command = "mapgrad work " .. folder, ends_at = limit and core.clock() + limit, save_every = arguments.save_every,
+    command = arguments.command_text or "mapgrad work " .. folder, ends_at = limit and core.clock() + limit, save_every = arguments.save_every,
     quiet = arguments.quiet, tee = not arguments.parent,
     progress = arguments.parent and progress_file(folder .. "/progress") or nil,
   })

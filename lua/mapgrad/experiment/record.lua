@@ -206,7 +206,10 @@ local function moment(self, is_whole)
   if self.limits.agree then reason = self.limits.agree(reason) end
   local may_save = self.parts and (is_whole or self.parts.loader)
   if may_save and (reason or now - self.saved >= self.limits.save_every) then save(self) end
-  if reason and (may_save or is_whole or not self.parts) then check.fail("MG-STOPPED", "%s", reason) end
+  if reason and (may_save or is_whole or not self.parts) then
+    check.fail("MG-STOPPED", "%s; the same command %s", reason, self.parts and "goes on with it"
+      or "begins it anew, as record:epochs was given no parts to save")
+  end
 end
 
 -- ------------------------------------------------------------------ epochs
