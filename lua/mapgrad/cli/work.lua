@@ -53,7 +53,8 @@ function work.run(arguments, _, cli)
   local wrong = type(config) == "table" and show_runs.wrong_real(folder, config.real)
   if wrong then return show_runs.complain(wrong, codes) end
   local state, caught = require("mapgrad.experiment.work").run(folder, {
-    command = arguments.command_text or "mapgrad work " .. folder, ends_at = limit and core.clock() + limit, save_every = arguments.save_every,
+    command = arguments.command_text or "mapgrad work " .. folder,
+    ends_at = limit and core.clock() + limit, save_every = arguments.save_every,
     quiet = arguments.quiet, tee = not arguments.parent,
     progress = arguments.parent and progress_file(folder .. "/progress") or nil,
   })
