@@ -140,6 +140,11 @@ describe("comparing runs", function()
     assert_note(assert(compare.runs(twice)), "a seed is there more than once")
   end)
 
+  it("writes a test that there is not as a dash", function()
+    local text = output.text(assert(compare.runs { run("imle", 1, { 0.2 }), run("identity", 1, { 0.3 }) }))
+    assert.matches("identity +0.1000 +%- +%- +%- +0.00", text)
+  end)
+
   it("pairs the seeds that both have where most are shared, and says so", function()
     local runs = two_groups()
     table.remove(runs, 3) -- imle, seed 3

@@ -13,10 +13,9 @@ columns.is_finite = compare_rows.is_finite
 -- A format of a number; what lies halfway is rounded away from 0 (C and LuaJIT differ there, as in %.3f of 0.0625).
 local function rounded(form, v) return form:format(v + v * 2 ^ -52) end
 
--- nan, inf and -inf as words; nil as "-".
+-- inf and -inf as words; what there is not, as a test of two runs, as "-".
 local function word_of(v)
-  if v == nil then return "-" end
-  if v ~= v then return "nan" end
+  if v == nil or v ~= v then return "-" end
   return v > 0 and "inf" or "-inf"
 end
 
