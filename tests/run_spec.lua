@@ -217,6 +217,11 @@ describe("a store", function()
     command.write(root .. "/metrics.jsonl", '{"a": 1}\n{"a": null}\n{"a": ') -- the last line was being written
     local run = assert(store.runs(root))[1]
     assert.equal(2, #run.rows)
+    assert.equal(2, run.lines)
+    local short = assert(store.runs(root, true))[1] -- its last row alone
+    assert.equal(1, #short.rows)
+    assert.equal(2, short.lines)
+    assert.is_true(short.rows[1].a ~= short.rows[1].a)
     assert.is_true(run.rows[2].a ~= run.rows[2].a)
     assert.equal("new", run.state)
     command.write(root .. "/meta.json", "[")

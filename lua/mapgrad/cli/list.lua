@@ -31,7 +31,7 @@ local function row_of(run, options)
 end
 
 function list.run(arguments, _, cli)
-  local runs, message = show_runs.all(arguments.store)
+  local runs, message = show_runs.all(arguments.store, true)
   if not runs then return show_runs.complain(message, cli.codes) end
   if arguments.state then
     local some = {}

@@ -57,12 +57,12 @@ end
 
 --- The runs of some stores. What cannot be read is told and left out.
 -- @return list as of store.runs; or nil and a message
-function show_runs.all(given)
+function show_runs.all(given, is_last)
   local roots, message = show_runs.roots(given)
   if not roots then return nil, message end
   local list = { unreadable = {} }
   for _, root in ipairs(roots) do
-    local runs, reason = require("mapgrad.experiment.store").runs((root:gsub("(.)/+$", "%1")))
+    local runs, reason = require("mapgrad.experiment.store").runs(root:gsub("(.)/+$", "%1"), is_last)
     if not runs then return nil, reason end
     for _, run in ipairs(runs) do list[#list + 1] = run end
     for _, problem in ipairs(runs.unreadable) do list.unreadable[#list.unreadable + 1] = problem end
@@ -139,7 +139,7 @@ function show_runs.record(run)
   return {
     name = run.name, folder = run.folder, title = run.title, variant = run.variant, seed = run.seed, id = run.id,
     state = run.state, options = run.options, seconds = run.meta.seconds, solves = run.meta.solves,
-    message = run.meta.message, lines = #run.rows, last = show_runs.finite(run.rows[#run.rows]),
+    message = run.meta.message, lines = run.lines, last = show_runs.finite(run.rows[#run.rows]),
   }
 end
 

@@ -159,17 +159,37 @@ function store.state(folder)
   return state_of(folder, store.meta(folder))
 end
 
--- The lines of a JSON-lines file; a last line without an end is one that was being written.
-local function read_lines(path)
-  local list, text = {}, read_text(path)
-  for line in (text or ""):gmatch("([^\n]*)\n") do
-    local row, message = json.decode(line)
-    if type(row) ~= "table" then
-      return nil, ("%s: line %d: %s"):format(path, #list + 1, message or "expected an object")
-    end
-    list[#list + 1] = row
+-- The text of a JSON-lines file: "" if there is none yet; a last line without an end was being written.
+local function whole_lines(path)
+  if not exists(path) then return "" end
+  local text, message = read_text(path)
+  if not text then return nil, message end
+  return text:sub(1, (text:match ".*()\n" or 0))
+end
+
+local function decode_line(path, number, line)
+  local row, message = json.decode(line)
+  if type(row) == "table" then return row end
+  return nil, ("%s: line %d: %s"):format(path, number, message or "expected an object")
+end
+
+-- The rows of a JSON-lines file, and how many there are; the last one alone if that is all that is wanted.
+local function read_lines(path, is_last)
+  local text, message = whole_lines(path)
+  if not text then return nil, message end
+  local count, list, number = select(2, text:gsub("\n", "")), {}, 0
+  if is_last and count > 0 then
+    local line = text:sub((text:sub(1, -2):match ".*()\n" or 0) + 1, -2)
+    list[1], message = decode_line(path, count, line)
+    if not list[1] then return nil, message end
+    return list, count
   end
-  return list
+  for line in text:gmatch("([^\n]*)\n") do
+    number = number + 1
+    list[number], message = decode_line(path, number, line)
+    if not list[number] then return nil, message end
+  end
+  return list, count
 end
 
 -- null as NaN: JSON has no other word for what was not finite.
@@ -181,18 +201,20 @@ local function with_nan(row)
 end
 
 --- A run with its numbers.
--- @param folder  its path
--- @return {name, folder, title, variant, seed, options, id, state, meta, config, rows = metric rows, seconds = list,
---   metric, sense}; or nil and a message
-function store.read(folder)
+-- @param folder   its path
+-- @param is_last  rows holds the last row alone: quick for long runs; seconds is empty
+-- @return {name, folder, title, variant, seed, options, id, state, meta, config, rows = metric rows, lines = how many,
+--   seconds = list, metric, sense}; or nil and a message
+function store.read(folder, is_last)
   local config, message = json.read(folder .. "/config.json")
   if not config then return nil, message end
   if type(config.options) ~= "table" or type(config.id) ~= "string" then
     return nil, folder .. "/config.json: not the configuration of a run"
   end
-  local rows, reason = read_lines(folder .. "/metrics.jsonl")
-  if not rows then return nil, reason end
-  local times, wrong = read_lines(folder .. "/times.jsonl")
+  local rows, lines = read_lines(folder .. "/metrics.jsonl", is_last)
+  if not rows then return nil, lines end
+  local times, wrong = {}, nil
+  if not is_last then times, wrong = read_lines(folder .. "/times.jsonl") end
   if not times then return nil, wrong end
   local meta, problem = store.meta(folder)
   if problem then return nil, problem end
@@ -204,7 +226,7 @@ function store.read(folder)
   return {
     name = folder:match("([^/]+)/*$"), folder = folder, title = config.title, variant = config.variant,
     seed = config.seed, options = config.options, id = config.id, state = state_of(folder, meta), meta = meta,
-    config = config, rows = rows, seconds = seconds, metric = config.metric, sense = config.sense,
+    config = config, rows = rows, lines = lines, seconds = seconds, metric = config.metric, sense = config.sense,
   }
 end
 
@@ -214,15 +236,16 @@ function store.is_run(folder)
 end
 
 --- The runs of a store, by the names of their folders. A folder that is itself a run is a store of one.
--- @param root  folder
+-- @param root     folder
+-- @param is_last  of store.read
 -- @return list of store.read, with `unreadable`, the messages of those that cannot be read; or nil and a message
-function store.runs(root)
+function store.runs(root, is_last)
   local lfs = require "lfs"
   if lfs.attributes(root, "mode") ~= "directory" then
     return nil, root .. ": there is no such folder; `mapgrad run` makes the folders of runs"
   end
   if store.is_run(root) then
-    local run, message = store.read(root)
+    local run, message = store.read(root, is_last)
     return run and { run, unreadable = {} }, message
   end
   local names, list = {}, { unreadable = {} }
@@ -231,7 +254,7 @@ function store.runs(root)
   end
   table.sort(names)
   for _, name in ipairs(names) do
-    local run, message = store.read(root .. "/" .. name)
+    local run, message = store.read(root .. "/" .. name, is_last)
     if run then list[#list + 1] = run else list.unreadable[#list.unreadable + 1] = message end
   end
   if #list == 0 then return nil, list.unreadable[1] or root .. ": there are no runs in this folder" end
