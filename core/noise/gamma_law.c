@@ -147,6 +147,12 @@ static double log_rates(const gamma_sum *s) {
   return sum;
 }
 
+/* lgamma of a positive number, for several threads: lgamma itself writes a sign that all share. */
+static double log_gamma(double x) {
+  int sign;
+  return lgamma_r(x, &sign);
+}
+
 /* log F(y) or log (1 - F(y)), y = exp(log_y); density may be NULL. */
 static double log_part(const gamma_sum *s, part what, double log_y, double *density) {
   double y = exp(log_y), shape = s->a * s->terms;
@@ -155,7 +161,7 @@ static double log_part(const gamma_sum *s, part what, double log_y, double *dens
     double log_near = fmin(log_inverse(s, near, y, density), 0);
     return near == what ? log_near : log1p(-exp(log_near));
   }
-  double log_lower = s->a * log_rates(s) + shape * log_y - lgamma(shape + 1);
+  double log_lower = s->a * log_rates(s) + shape * log_y - log_gamma(shape + 1);
   if (density) *density = shape * exp(log_lower - log_y);
   return what == LOWER ? log_lower : log1p(-exp(log_lower));
 }
@@ -164,7 +170,7 @@ static double log_part(const gamma_sum *s, part what, double log_y, double *dens
 static double log_density(const gamma_sum *s, double log_y) {
   double y = exp(log_y), shape = s->a * s->terms;
   if (y > tiny(s)) return log_inverse(s, DENSITY, y, NULL);
-  return s->a * log_rates(s) + (shape - 1) * log_y - lgamma(shape);
+  return s->a * log_rates(s) + (shape - 1) * log_y - log_gamma(shape);
 }
 
 static const double MOST_UP = 2;
@@ -194,7 +200,7 @@ static double solve(const gamma_sum *s, part what, double log_p, double start) {
 static double guess(const gamma_sum *s, part what, double log_p) {
   double shape = s->a * s->terms;
   if (what == UPPER) return log(1 - log_p);
-  return fmin((log_p + lgamma(shape + 1) - s->a * log_rates(s)) / shape, log(20));
+  return fmin((log_p + log_gamma(shape + 1) - s->a * log_rates(s)) / shape, log(20));
 }
 
 /* Whether the contour's nodes do not reach: cancellation would leave nothing of the sums. */
