@@ -21,7 +21,7 @@ B ?= build
 PACKAGES_RUN := gcc make pkg-config libc6-dev lua5.4 liblua5.4-dev luajit libluajit-5.1-dev lua-argparse \
   lua-filesystem libopenblas-dev libpng-dev zlib1g-dev libzip-dev libjansson-dev libedit-dev gnuplot-nox
 PACKAGES_TEST := $(PACKAGES_RUN) g++ coinor-libcbc-dev libopenmpi-dev openmpi-bin lua-busted lua-check \
-  libcmocka-dev luarocks clang freeciv-data git
+  libcmocka-dev luarocks clang freeciv-data git parallel
 PACKAGES_SANITIZE := $(PACKAGES_TEST) libclang-rt-14-dev
 
 comma := ,

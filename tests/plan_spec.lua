@@ -3,6 +3,7 @@ local command = require "tests.command"
 local data = require "mapgrad.data"
 local lfs = require "lfs"
 local store = require "mapgrad.experiment.store"
+local support = require "tests.support"
 
 local is_thread_sanitizer = os.getenv "MAPGRAD_SANITIZER" == "thread" -- it ends processes that start others
 
@@ -34,24 +35,6 @@ describe("mapgrad plan", function()
   end
   local root, file, sweep, expected
 
-  -- name of the run -> bytes of its configuration and its numbers
-  local function numbers(folder)
-    local found = {}
-    for name in lfs.dir(folder) do
-      if store.is_run(folder .. "/" .. name) then
-        found[name] = data.file_read(("%s/%s/config.json"):format(folder, name))
-          .. (data.file_read(("%s/%s/metrics.jsonl"):format(folder, name)) or "none")
-      end
-    end
-    return found
-  end
-
-  local function count(t)
-    local n = 0
-    for _ in pairs(t) do n = n + 1 end
-    return n
-  end
-
   local function mapgrad(name, out, ...)
     return command.mapgrad { name, file, "--out", root .. "/" .. out, ... }
   end
@@ -75,7 +58,7 @@ describe("mapgrad plan", function()
     sweep = "label=" .. table.concat(quoted, ",")
     local result = mapgrad("run", "run", "-q", "--set", sweep, "--variants", "one", "--seeds", "1")
     assert.equal(0, result.code, result.err)
-    expected = numbers(root .. "/run")
+    expected = support.numbers(root .. "/run")
   end)
   teardown(function() command.remove(root) end)
 
@@ -87,11 +70,11 @@ describe("mapgrad plan", function()
     command.write(root .. "/commands", result.out)
     local done = command.sh(("cd / && unset LUA_PATH LUA_CPATH && %s <'%s/commands'"):format(words, root))
     assert.equal(0, done.code, done.err)
-    assert.same(expected, numbers(root .. "/" .. out))
+    assert.same(expected, support.numbers(root .. "/" .. out))
   end
 
   it("prints commands that give the same runs with the same bytes, whatever the names", function()
-    assert.equal(4, count(expected))
+    assert.equal(4, support.count(expected))
     local seen = {}
     for _, run in ipairs(store.runs(root .. "/run")) do
       seen[run.options.label] = true
@@ -169,7 +152,7 @@ describe("mapgrad plan", function()
         all[document.name] = true
       end
     end
-    assert.equal(4, count(all))
+    assert.equal(4, support.count(all))
   end)
 
   it("says in which precision a run is to be done", function()

@@ -60,23 +60,7 @@ echo "77;toy"
 ]]
 local SCONTROL = '#!/bin/sh\necho "$@" >"$FAKE/requeued"\n'
 
--- name of the run -> bytes of its configuration and its numbers
-local function numbers(root)
-  local found = {}
-  for name in lfs.dir(root) do
-    local folder = root .. "/" .. name
-    if store.is_run(folder) then
-      found[name] = data.file_read(folder .. "/config.json") .. (data.file_read(folder .. "/metrics.jsonl") or "none")
-    end
-  end
-  return found
-end
-
-local function count(t)
-  local n = 0
-  for _ in pairs(t) do n = n + 1 end
-  return n
-end
+local numbers, count = support.numbers, support.count
 
 local function environment(t)
   return function(name) return t[name] end

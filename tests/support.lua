@@ -14,6 +14,25 @@ function support.read_bytes(path)
   return bytes
 end
 
+--- Of a folder of runs: name of the run -> bytes of its configuration and its numbers.
+function support.numbers(root)
+  local data, found = require "mapgrad.data", {}
+  for name in require("lfs").dir(root) do
+    local folder = root .. "/" .. name
+    if require("mapgrad.experiment.store").is_run(folder) then
+      found[name] = data.file_read(folder .. "/config.json") .. (data.file_read(folder .. "/metrics.jsonl") or "none")
+    end
+  end
+  return found
+end
+
+--- How many fields a table has.
+function support.count(t)
+  local n = 0
+  for _ in pairs(t) do n = n + 1 end
+  return n
+end
+
 --- The contents of a JSON file.
 function support.read_json(path)
   local value, _, message = json.decode(support.read_bytes(path), 1, nil)
